@@ -1,0 +1,1 @@
+"""Analyzers: review without a model. One file each."""

@@ -1,0 +1,1 @@
+"""The configuration: what may be set, by whom, and what it comes to."""

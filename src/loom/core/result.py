@@ -1,0 +1,162 @@
+"""What a review came to: the four facts (ran, complete, blocking, delivered), findings, and what was not reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from loom.core.change import ChangeRef
+from loom.core.finding import Finding
+
+PipelineKind = Literal["llm", "script", "builtin", "linter"]
+PipelineStatus = Literal["ok", "partial", "failed", "skipped"]
+DropReason = Literal[
+    "invented_quote", "outside_change", "filter", "below_severity", "below_confidence", "unverified", "suppressed"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Four facts kept apart, and the exit code that follows from them (docs/exit-codes.md)."""
+
+    ran: bool
+    complete: bool
+    """Every planned (pipeline, hunk) of every required pipeline was answered."""
+    blocking: bool
+    """Something reaches the bar."""
+    delivered: bool | None
+    """Whether what was to be posted arrived; None when nothing was to be posted."""
+    skipped: str | None
+    """Why the review did not run, when a trigger said so."""
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultHunk:
+    """A hunk as the result carries it: masked."""
+
+    old_start: int
+    new_start: int
+    section: str
+    lines: tuple[tuple[str, str], ...]
+    """(kind, text) in order; kind is "+", "-" or " "."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFile:
+    """One file of the change and whether it was reviewed."""
+
+    path: str
+    old_path: str | None
+    status: str
+    added: int
+    deleted: int
+    binary: bool
+    reviewed: bool
+    reason: str | None
+    """Why it was not reviewed, or not wholly; None when it was."""
+    commentable: str
+    """New-side line ranges that can carry a comment, e.g. "41-43,60-70"."""
+    hunks: tuple[ResultHunk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A finding that is not reported, and why."""
+
+    reason: DropReason
+    finding: Mapping[str, object]
+    """The raw finding as JSON values (masked), with its `pipeline`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineOutcome:
+    """How one pipeline went."""
+
+    name: str
+    kind: PipelineKind
+    status: PipelineStatus
+    required: bool = True
+    model: str | None = None
+    summary: str = ""
+    reason: str | None = None
+    """Why it is not `ok`: what happened, in one sentence."""
+    hint: str = ""
+    """What to do about it."""
+    requests: int = 0
+    retries: int = 0
+    cache_hits: int = 0
+    input_tokens: int = 0
+    """Cached ones included."""
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    """None: not known (unknown price); 0.0 only when it was free."""
+    duration_ms: int = 0
+    not_reviewed: tuple[str, ...] = ()
+    """Hunk ids (`path#n`) or paths that this pipeline should have looked at and did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """A secret that was masked; never the secret."""
+
+    rule: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a finding ended up on the platform."""
+
+    fingerprint: str
+    where: str
+    reason: str | None = None
+    comment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a reader should know; an error when it made the review incomplete."""
+
+    slug: str
+    message: str
+    hint: str = ""
+    pipeline: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Totals over all pipelines."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    cache_hits: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewResult:
+    """Everything a review has to say; the result file is this value as JSON (docs/result.md)."""
+
+    tool_version: str
+    change: ChangeRef
+    config_hash: str
+    outcome: Outcome
+    files: tuple[ResultFile, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    fixed: tuple[str, ...] = ()
+    """Fingerprints of the last local result that are gone."""
+    dropped: tuple[Dropped, ...] = ()
+    pipelines: tuple[PipelineOutcome, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    redactions: tuple[Redaction, ...] = ()
+    timings_ms: Mapping[str, int] = field(default_factory=dict)
+    """Keys source, config, plan, run, publish, total."""
+    usage: Usage = Usage()
+    warnings: tuple[Notice, ...] = ()
+    errors: tuple[Notice, ...] = ()
+    shard: str | None = None

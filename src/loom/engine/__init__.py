@@ -1,0 +1,1 @@
+"""The review itself: plan, run, anchor, aggregate."""

@@ -1,0 +1,1 @@
+"""Models: one file a wire format; hosts are rows of data."""

@@ -1,0 +1,1 @@
+"""What tests share: data, repositories, servers. Import as `support`."""
