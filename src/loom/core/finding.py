@@ -112,7 +112,8 @@ class Finding:
     message: str
     path: str
     line: int | None
-    """None when the finding is about the file as a whole (anchor `file` or `none`)."""
+    """None when no line is known. With anchor `file` or `none` a known line stands outside the diff and carries no
+    comment."""
     end_line: int | None
     column: int | None
     side: Side
