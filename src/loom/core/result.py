@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loom.core.change import ChangeRef
+from loom.core.diff import Kind, Status
 from loom.core.finding import Finding
 
 PipelineKind = Literal["llm", "script", "builtin", "linter"]
 PipelineStatus = Literal["ok", "partial", "failed", "skipped"]
+Where = Literal["inline", "inline_single", "file", "annotation", "summary", "log", "deduped", "failed"]
 DropReason = Literal[
     "invented_quote", "outside_change", "filter", "below_severity", "below_confidence", "unverified", "suppressed"
 ]
@@ -39,8 +41,8 @@ class ResultHunk:
     old_start: int
     new_start: int
     section: str
-    lines: tuple[tuple[str, str], ...]
-    """(kind, text) in order; kind is "+", "-" or " "."""
+    lines: tuple[tuple[Kind, str], ...]
+    """(kind, text) in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class ResultFile:
 
     path: str
     old_path: str | None
-    status: str
+    status: Status
     added: int
     deleted: int
     binary: bool
@@ -112,9 +114,21 @@ class Placement:
     """Where a finding ended up on the platform."""
 
     fingerprint: str
-    where: str
+    where: Where
     reason: str | None = None
     comment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One write made on the platform."""
+
+    at: str
+    """UTC, ISO 8601."""
+    verb: str
+    target: str
+    status: int
+    """HTTP status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +167,7 @@ class ReviewResult:
     dropped: tuple[Dropped, ...] = ()
     pipelines: tuple[PipelineOutcome, ...] = ()
     placements: tuple[Placement, ...] = ()
+    actions: tuple[Action, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     timings_ms: Mapping[str, int] = field(default_factory=dict)
     """Keys source, config, plan, run, publish, total."""

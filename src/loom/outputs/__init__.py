@@ -1,1 +1,50 @@
-"""What a review looks like: one file a format."""
+"""What a review looks like: one file a format, found through the table here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loom.core.errors import UsageError
+from loom.infra import lookup
+from loom.outputs.base import Output
+
+FORMATS = {
+    "text": "loom.outputs.terminal:render",
+    "json": "loom.outputs.json:render",
+    "sarif": "loom.outputs.sarif:render",
+    "markdown": "loom.outputs.markdown:render",
+}
+"""Format -> the function that renders it."""
+
+LATER = ("html", "github", "gitlab-codequality", "junit", "rdjsonl", "agent")
+"""Formats that are named in the manual and not built yet."""
+
+
+def output(name: str) -> Output:
+    """The output called `name`. Raises UsageError."""
+    if name in LATER:
+        raise UsageError(
+            f'the output format "{name}" is not available yet', hint=f"available: {', '.join(sorted(FORMATS))}"
+        )
+    found: Output = lookup.load(FORMATS, name, what="output format")
+    return found
+
+
+def parse_spec(spec: str) -> tuple[str, Path | None]:
+    """`sarif:loom.sarif` as (format, file); `sarif:-` as (format, None), which is standard output. Raises UsageError
+    when the format is unknown or no file is named."""
+    name, colon, path = spec.partition(":")
+    if name in FORMATS or name in LATER:
+        if not colon or not path.strip():
+            raise UsageError(
+                f'--output {spec}: no file named for the format "{name}"',
+                hint=f"write --output {name}:FILE, or --format {name} to print it",
+            )
+    elif not colon:
+        guess = Path(spec).suffix.lstrip(".")
+        raise UsageError(
+            f"--output {spec}: the format is missing",
+            hint=f"write --output {guess if guess in FORMATS else 'json'}:{spec}",
+        )
+    output(name)
+    return name, None if path == "-" else Path(path)
