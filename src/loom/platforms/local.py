@@ -1,0 +1,188 @@
+"""Changes on this machine: the working tree, the index, commits, and diff files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from loom.core.change import ChangeRef, ChangeSet, Files
+from loom.core.diff import FileChange
+from loom.core.errors import SourceError
+from loom.infra import checkout
+from loom.infra.apply_diff import unapply
+from loom.infra.git import Git, TreeFiles
+from loom.infra.git_trees import WrittenTree
+from loom.infra.parse_diff import parse
+from loom.platforms.base import Reading
+
+_LINK, _SUBMODULE = "120000", "160000"
+
+
+def local(git: Git, *, base: str | None = None) -> Reading:
+    """The working tree with its untracked files against the merge base of HEAD with `base`, or with the upstream, or
+    with the default branch; where none of these is, against HEAD; before the first commit, against nothing."""
+    written = git.write_worktree_tree()  # first: it refuses a bare repository
+    head = git.head()
+    target = base or (git.upstream_or_default() if head else None)
+    if head is None and base is None:
+        return _uncommitted(git, ChangeRef("local"), written)
+    tip = git.resolve(target) if target else head
+    assert tip is not None
+    merge_base = _common(git, tip, head, target or "HEAD") if head else tip
+    ref = ChangeRef("local", target_branch=_short(target), base_sha=tip, merge_base=merge_base)
+    return _uncommitted(git, ref, written)
+
+
+def staged(git: Git) -> Reading:
+    """The index against HEAD."""
+    written = git.write_index_tree()
+    head = git.head()
+    return _uncommitted(git, ChangeRef("staged", base_sha=head, merge_base=head), written)
+
+
+def range_(git: Git, base: str, head: str | None = None) -> Reading:
+    """What `head` (HEAD) has that `base` has not: from their merge base, as a pull request shows it."""
+    tip, top = git.resolve(base), git.resolve(head or "HEAD")
+    merge_base = _common(git, tip, top, base)
+    return _committed(git, ChangeRef("range", target_branch=base, base_sha=tip, head_sha=top, merge_base=merge_base))
+
+
+def commit(git: Git, rev: str) -> Reading:
+    """One commit against its first parent; the first commit against nothing."""
+    sha = git.resolve(rev)
+    parent = git.parent(sha)
+    subject, body, author = git.describe(sha)
+    ref = ChangeRef(
+        "range",
+        title=subject or None,
+        description=body or None,
+        author=author or None,
+        base_sha=parent,
+        head_sha=sha,
+        merge_base=parent or git.empty_tree,
+    )
+    return _committed(git, ref)
+
+
+def diff_file(data: bytes, *, root: Path | None) -> Reading:
+    """A diff made elsewhere. With `root`, files of that checkout serve as whole files where the diff fits them."""
+    parsed = parse(data)
+    return ChangeSet(ChangeRef("diff"), parsed.files, parsed.unread), _FittingFiles(parsed.files, root)
+
+
+def checkout_matches(change: ChangeSet, files: Files, root: Path) -> bool:
+    """Whether every changed file in the checkout is the one under review, so that what a script says of it holds.
+
+    Line endings may differ (core.autocrlf). A local change was read from the checkout just now. What cannot be told
+    counts as different.
+    """
+    if change.ref.source == "local":
+        return True
+    paths = {file.path for file in change.files}
+    return not change.unread and all(_is_gone(file, paths, root) and _same(file, files, root) for file in change.files)
+
+
+# -- from git ---------------------------------------------------------------------------------------------------------
+
+
+def _uncommitted(git: Git, ref: ChangeRef, written: WrittenTree) -> Reading:
+    ref = replace(ref, head_sha=written.tree, merge_base=ref.merge_base or git.empty_tree)
+    change, files = _committed(git, ref)
+    return replace(change, files=change.files + written.files, unread=change.unread + written.unread), files
+
+
+def _committed(git: Git, ref: ChangeRef) -> Reading:
+    assert ref.merge_base is not None
+    assert ref.head_sha is not None
+    files, unread = git.changes(ref.merge_base, ref.head_sha)
+    return ChangeSet(ref, files, unread), TreeFiles(git, base=ref.merge_base, head=ref.head_sha)
+
+
+def _common(git: Git, tip: str, head: str, name: str) -> str:
+    found = git.merge_base(tip, head)
+    if found is not None:
+        return found
+    if git.is_shallow():
+        raise SourceError(
+            f"this shallow clone does not reach back to where the change left {_short(name)}",
+            hint="`git fetch --unshallow`, or fetch-depth: 0 (GitLab: GIT_DEPTH: 0) in the checkout step",
+            slug="shallow",
+        )
+    raise SourceError(
+        f"the change and {_short(name)} have no common history",
+        hint="name what to compare with: `--base REV`, or review one commit with `--commit REV`",
+        slug="no-merge-base",
+    )
+
+
+def _short(ref: str | None) -> str | None:
+    """A ref as people write it: `origin/main`."""
+    return None if ref is None else ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+
+
+# -- from a diff file -------------------------------------------------------------------------------------------------
+
+
+class _FittingFiles:
+    """Files of a checkout, as far as they are what the diff leads to."""
+
+    def __init__(self, files: tuple[FileChange, ...], root: Path | None) -> None:
+        self._root = root
+        self._by_path = {file.path: file for file in files}
+        self._by_base_path = {file.base_path: file for file in files if file.status not in ("added", "copied")}
+
+    def head(self, path: str) -> bytes | None:
+        """The file after the change, when the checkout has it."""
+        file = self._by_path.get(path)
+        return self._both(file)[1] if file is not None and file.status != "deleted" else None
+
+    def base(self, path: str) -> bytes | None:
+        """The file before the change, worked out from the one after it."""
+        file = self._by_base_path.get(path)
+        return self._both(file)[0] if file is not None else None
+
+    def _both(self, file: FileChange) -> tuple[bytes | None, bytes | None]:
+        if file.unreadable or file.binary or _SUBMODULE in (file.old_mode, file.new_mode):
+            return None, None
+        if file.status == "deleted":
+            return unapply(b"", file.hunks), None
+        new = checkout.read_regular(self._root, file.path) if self._root is not None else None
+        old = unapply(new, file.hunks) if new is not None else None
+        whole = file.status != "added" or old == b""  # of an added file, the diff has every line
+        return (old, new) if old is not None and whole else (None, None)
+
+
+# -- the checkout -----------------------------------------------------------------------------------------------------
+
+
+def _is_gone(file: FileChange, paths: set[str], root: Path) -> bool:
+    """Whether a path that the change removes is not there, unless another file of the change took its place."""
+    removes = file.status == "renamed" and file.base_path not in paths
+    return not (removes or file.status == "deleted") or checkout.kind(root, file.base_path) is None
+
+
+def _same(file: FileChange, files: Files, root: Path) -> bool:
+    if file.unreadable:
+        return False
+    if file.status == "deleted" or file.new_mode == _SUBMODULE:
+        return True
+    if file.new_mode == _LINK:
+        return checkout.kind(root, file.path) == "link"
+    here = checkout.read_regular(root, file.path)
+    if here is None:
+        return False
+    if file.new_sha is not None and len(file.new_sha) in (40, 64):  # an abbreviated one could be met on purpose
+        return any(_blob_id(text, file.new_sha) == file.new_sha for text in (here, _unix(here)))
+    wanted = files.head(file.path)
+    return wanted is not None and wanted in (here, _unix(here))
+
+
+def _unix(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n")
+
+
+def _blob_id(content: bytes, like: str) -> str:
+    """git's id of a blob, in the hash that `like` is of."""
+    name = "sha256" if len(like) == 64 else "sha1"
+    return hashlib.new(name, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
