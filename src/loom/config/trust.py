@@ -1,0 +1,262 @@
+"""Which layer may set what: hosts that models may be on, what an unaccepted checkout may not do, what accepting means.
+
+The classes T0 (host), T1 (repository) and T2 (the change) are those of docs/security-model.md.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from loom.config import hosts
+from loom.config.hosts import Host
+from loom.config.load import Loaded
+from loom.config.schema import Config, ModelConfig
+from loom.core.errors import ConfigError, Problem, UsageError
+from loom.core.result import Notice
+
+CODE_RUNNING_CONFIG = (
+    *(".rubocop*", ".eslintrc*", "eslint.config.*", ".prettierrc*", "prettier.config.*", ".stylelintrc*"),
+    *(".flake8", "setup.cfg", "tox.ini", ".pylintrc", "pylintrc", "pyproject.toml", "mypy.ini", ".mypy.ini"),
+    *(".sqlfluff", "conftest.py", "package.json", ".pre-commit-config.yaml", "Makefile", ".npmrc", "bunfig.toml"),
+)
+"""Files by which common linters run code of the checkout."""
+
+_OWN_KEYS = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "openai-compatible": ("OPENAI_API_KEY",),
+    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "ollama": ("OLLAMA_API_KEY",),
+    "scripted": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HostCheck:
+    """What the check of the models' hosts came to."""
+
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Model name -> why it is not used in this checkout until it is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedHosts:
+    """LOOM_ALLOW_HOSTS, read."""
+
+    entries: frozenset[tuple[str | None, str, int | None]]
+    """(scheme or None for https, name, port or None for any)."""
+
+    @classmethod
+    def parse(cls, text: str | None) -> AllowedHosts:
+        """From `host`, `host:port`, `https://host`, `http://host[:port]`, comma-separated. Raises UsageError."""
+        return cls(frozenset(_entry(item.strip()) for item in (text or "").split(",") if item.strip()))
+
+    def allows(self, host: Host) -> bool:
+        """Whether the host is named, plain http only where the entry says http://."""
+        return any(
+            (scheme or "https") == host.scheme and name == host.name and port in (None, host.port)
+            for scheme, name, port in self.entries
+        )
+
+    def names(self, host: Host) -> bool:
+        """Whether the host is named at all, whatever the scheme."""
+        return any(name == host.name and port in (None, host.port) for _, name, port in self.entries)
+
+
+def _entry(item: str) -> tuple[str | None, str, int | None]:
+    scheme, found, rest = item.partition("://")
+    try:
+        host = hosts.parse(item if found else f"https://{item}")
+    except ValueError as error:
+        hint = "expected host, host:port or http://host:port, comma-separated"
+        raise UsageError(f"LOOM_ALLOW_HOSTS: {item[:80]}: {error}", hint=hint) from error
+    authority = (rest if found else item).partition("/")[0]
+    has_port = authority.rpartition("]")[2].rpartition(":")[2].isdigit() and ":" in authority.rpartition("]")[2]
+    return (scheme.lower() if found else None), host.name, host.port if has_port else None
+
+
+def check_hosts(
+    config: Config,
+    *,
+    builtin_hosts: frozenset[str],
+    allow: str | None,
+    local: bool,
+    accepted: bool,
+    host_models: frozenset[str] = frozenset(),
+    loaded: Loaded | None = None,
+) -> HostCheck:
+    """Whether every model may be talked to, before any socket is opened.
+
+    `builtin_hosts`: names, or name:port, of the endpoints Loom knows. `allow`: LOOM_ALLOW_HOSTS. `host_models`: models
+    that the host itself chose (config.choice). `loaded` gives places and says which layer named a host; without it all
+    models count as the repository's. In a local checkout that was not accepted, models on other hosts are withheld
+    (not planned, and said in one line); everywhere else they are a ConfigError that names every one of them.
+    """
+    check = _Check(builtin_hosts, AllowedHosts.parse(allow), local=local, accepted=accepted)
+    problems: list[Problem] = []
+    withheld: dict[str, str] = {}
+    for name, model in config.models.items():
+        trusted = name in host_models or _set_by_host(loaded, name)
+        reason = check.reason(model, trusted=trusted)
+        if reason is None:
+            continue
+        if check.may_withhold(model, trusted=trusted):
+            withheld[name] = reason
+        else:
+            problems.append(_problem(loaded if name not in host_models else None, name, reason))
+    if problems:
+        raise ConfigError(problems, slug="host", hint="the job, not the repository, decides which hosts get the code")
+    return HostCheck(withheld)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    builtin: frozenset[str]
+    allowed: AllowedHosts
+    local: bool
+    accepted: bool
+
+    @property
+    def stranger(self) -> bool:
+        """Whether the repository's configuration is somebody's we were not told to trust."""
+        return not self.accepted
+
+    def may_withhold(self, model: ModelConfig, *, trusted: bool) -> bool:
+        """Whether the review can go on without the model. Never for link-local addresses: nobody means those."""
+        if trusted or not (self.local and self.stranger):
+            return False
+        return model.base_url is None or hosts.parse(model.base_url).reach != "link-local"
+
+    def reason(self, model: ModelConfig, *, trusted: bool) -> str | None:
+        """Why the model's host may not be talked to; None when it may."""
+        if model.base_url is None:
+            return self._foreign_key(model, None) if not trusted else None
+        host = hosts.parse(model.base_url)
+        if host.reach == "link-local":
+            return f"{host.netloc} is a link-local, metadata or multicast address; no model is served there"
+        if self.allowed.allows(host):
+            return None
+        if host.scheme == "http" and host.reach != "loopback":
+            return (
+                f"plain http to {host.netloc} would send code and keys readable to the network; use https, or write "
+                f"http://{host.netloc} into LOOM_ALLOW_HOSTS"
+            )
+        if trusted:
+            return None
+        if host.name in self.builtin or host.netloc in self.builtin:
+            return self._foreign_key(model, host)
+        return self._other(host)
+
+    def _other(self, host: Host) -> str | None:
+        if self.local and self.accepted:
+            return None
+        if host.reach == "loopback" and not self.stranger:
+            return None
+        if self.local:
+            return f"{host.netloc} is not a built-in host, and this checkout was not accepted (`loom trust`)"
+        which = "is a private address that nobody named" if host.reach == "private" else "is not a built-in host"
+        return f"{host.netloc} {which}; if it is yours, the job allows it with LOOM_ALLOW_HOSTS={host.netloc}"
+
+    def _foreign_key(self, model: ModelConfig, host: Host | None) -> str | None:
+        """A stranger's configuration may not send one vendor's key to another."""
+        variable = model.api_key_env
+        if not self.stranger or variable is None or (host and host.reach == "loopback"):
+            return None
+        own = _OWN_KEYS[model.provider] if host is None else ()
+        vendors = host.name.split(".")[-3:] if host else []
+        if variable in own or any(len(word) > 3 and word.upper() in variable.upper() for word in vendors):
+            return None
+        where = host.netloc if host else f"the host of {model.provider}"
+        return f"{variable} is not the key of {where}, and this checkout was not accepted (`loom trust`)"
+
+
+def _set_by_host(loaded: Loaded | None, name: str) -> bool:
+    if loaded is None:
+        return False
+    path = ("models", name, "base_url")
+    node = loaded.tree.find(path) or loaded.tree.find(path[:-1])
+    return node is not None and node.origin.layer not in ("repository", "default")
+
+
+def _problem(loaded: Loaded | None, name: str, reason: str) -> Problem:
+    path = ("models", name, "base_url")
+    if loaded is None:
+        return Problem("LOOM_BASE_URL", 0, 0, "", reason)
+    return loaded.problem(path, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Restrained:
+    """A configuration without what an unaccepted checkout may not do."""
+
+    config: Config
+    left_out: tuple[tuple[str, str], ...] = ()
+    """(pipeline, why); these pipelines are not planned, so the review can still be complete."""
+    notices: tuple[Notice, ...] = ()
+
+
+def restrain(config: Config, withheld: Mapping[str, str], *, accepted: bool) -> Restrained:
+    """The configuration that may run. `withheld` comes from `check_hosts`; an accepted one comes back as it is."""
+    if accepted:
+        return Restrained(config)
+    kept, left_out = [], []
+    for pipeline in config.pipelines:
+        why = None
+        if pipeline.kind in ("script", "linter"):
+            why = "it runs programs, and this checkout was not accepted (`loom trust`)"
+        elif pipeline.kind == "llm":
+            why = withheld.get(pipeline.model) or (withheld.get(pipeline.verify) if pipeline.verify else None)
+        if why is None:
+            kept.append(pipeline)
+        elif pipeline.enabled:
+            left_out.append((pipeline.name, why))
+    models = {name: _without_fallback(model, withheld) for name, model in config.models.items() if name not in withheld}
+    safe = config.model_copy(update={"pipelines": tuple(kept), "models": models})
+    return Restrained(safe, tuple(left_out), _left_out_notice(left_out))
+
+
+def _without_fallback(model: ModelConfig, withheld: Mapping[str, str]) -> ModelConfig:
+    return model.model_copy(update={"fallback": None}) if model.fallback in withheld else model
+
+
+def _left_out_notice(left_out: list[tuple[str, str]]) -> tuple[Notice, ...]:
+    if not left_out:
+        return ()
+    names = ", ".join(name for name, _ in left_out)
+    message = f"this checkout's .loom/ was not accepted here, so these pipelines do not run: {names}"
+    return (Notice("untrusted-checkout", message, "look at .loom/ (`loom trust --show`), then `loom trust`"),)
+
+
+def watched(path: str) -> bool:
+    """Whether accepting a checkout is also about this file: `.loom/**` and linter configuration that can run code."""
+    name = posixpath.basename(path)
+    return path.startswith(".loom/") or any(fnmatch.fnmatchcase(name, pattern) for pattern in CODE_RUNNING_CONFIG)
+
+
+def checkout_digest(files: Mapping[str, bytes]) -> str:
+    """64 hex digits over names and contents of the watched files; any change of either changes it."""
+    digest = hashlib.sha256()
+    for path in sorted(filter(watched, files)):
+        for part in (path.encode("utf-8", "surrogateescape"), files[path]):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def is_accepted(files: Mapping[str, bytes], accepted: Callable[[str], bool]) -> bool:
+    """Whether a checkout may run what its configuration says. Without `.loom/` there is nothing to accept."""
+    if not any(path.startswith(".loom/") for path in files):
+        return True
+    return accepted(checkout_digest(files))
+
+
+def changes_configuration(paths: Iterable[str]) -> Notice | None:
+    """The notice for a change that touches `.loom/**`: it says so, and has no effect before it is merged."""
+    touched = sorted(path for path in paths if path.startswith(".loom/"))
+    if not touched:
+        return None
+    message = f"the change itself touches Loom's configuration ({', '.join(touched[:5])}); it takes effect after merge"
+    return Notice("config-changed", message)

@@ -1,0 +1,143 @@
+"""What Loom remembers about a repository on this machine: the last local result, and which configurations its owner
+accepted. It lives in the user's state folder, never in the repository.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loom.core.errors import LoomError
+
+_VERSION = 1
+_MAX_TRUST = 1_000_000  # bytes; a thousand acceptances are some 100 kB
+_MAX_LAST = 200_000_000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class StateError(LoomError):
+    """The user's state folder cannot be written."""
+
+    default_slug = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """One configuration that was accepted."""
+
+    digest: str
+    """64 hex digits (config.trust.checkout_digest)."""
+    when: str
+    """ISO 8601, UTC."""
+
+
+class State:
+    """All state of one user: `$XDG_STATE_HOME/loom`, or `~/.local/state/loom`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def for_repo(self, common_dir: Path) -> RepoState:
+        """The state of a repository, known by its common git directory, which all its worktrees share."""
+        return RepoState(self._folder, common_dir)
+
+
+class RepoState:
+    """The state of one repository. Reading never fails: what is damaged, foreign or absent counts as absent."""
+
+    def __init__(self, folder: Path, common_dir: Path) -> None:
+        self._root = folder
+        self._repository = str(common_dir.resolve())
+        key = hashlib.sha256(os.fsencode(self._repository)).hexdigest()[:32]
+        self._folder = folder / key
+
+    @property
+    def folder(self) -> Path:
+        """This repository's own folder; it may not exist yet."""
+        return self._folder
+
+    def last(self) -> bytes | None:
+        """The last local result, as it was saved."""
+        return self._read("last.json", _MAX_LAST)
+
+    def save_last(self, data: bytes) -> None:
+        """Keep a result as the last one. Raises OSError."""
+        self._write("last.json", data)
+
+    def accepted(self, digest: str) -> bool:
+        """Whether that content was accepted."""
+        return any(entry.digest == digest for entry in self.list())
+
+    def accept(self, digest: str, when: str) -> None:
+        """Accept a content. Accepting it again changes nothing. Raises StateError."""
+        if not self.accepted(digest):
+            self._save((*self.list(), Acceptance(digest, when)))
+
+    def revoke(self) -> int:
+        """Take all acceptances back; how many there were. Raises StateError."""
+        before = self.list()
+        if before:
+            self._save(())
+        return len(before)
+
+    def list(self) -> tuple[Acceptance, ...]:
+        """Every acceptance, oldest first."""
+        raw = self._read("trust.json", _MAX_TRUST)
+        if raw is None:
+            return ()
+        try:
+            value = json.loads(raw)
+            if value["version"] != _VERSION or value["repository"] != self._repository:
+                return ()
+            entries = tuple(Acceptance(str(entry["digest"]), str(entry["when"])) for entry in value["accepted"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return ()  # damaged: nothing is accepted, which is the safe reading
+        return tuple(entry for entry in entries if _DIGEST.fullmatch(entry.digest))
+
+    def _save(self, entries: tuple[Acceptance, ...]) -> None:
+        accepted = [{"digest": entry.digest, "when": entry.when} for entry in entries]
+        value = {"version": _VERSION, "repository": self._repository, "accepted": accepted}
+        try:
+            self._write("trust.json", json.dumps(value, indent=1).encode() + b"\n")
+        except OSError as error:
+            message = f"cannot write {self._folder / 'trust.json'}: {error.strerror or error}"
+            raise StateError(message, hint="make the folder writable, or set XDG_STATE_HOME to another one") from error
+
+    def _read(self, name: str, limit: int) -> bytes | None:
+        try:
+            with (self._folder / name).open("rb") as file:
+                info = os.fstat(file.fileno())
+                if not stat.S_ISREG(info.st_mode) or info.st_size > limit or not _ours(info):
+                    return None
+                return file.read()
+        except OSError:
+            return None
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Write a file whole or not at all (a new file is renamed over the old one), readable by its owner only."""
+        for folder in (self._root, self._folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)  # mkdir's mode is cut by the umask, and an old folder keeps its own
+        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=f".{name}-")  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self._folder / name)
+        except OSError:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+
+
+def _ours(info: os.stat_result) -> bool:
+    """Whether the file belongs to this user: somebody else's acceptances are not ours."""
+    return not hasattr(os, "getuid") or info.st_uid in (os.getuid(), 0)
