@@ -92,7 +92,8 @@ def code_at(place: Place, sides: Sides) -> str:
     if place.line is None:
         return ""
     lines = sides.whole(place.side)
-    return "\n".join(lines.get(n, "") for n in range(place.line, (place.end_line or place.line) + 1))
+    code = "\n".join(lines.get(n, "") for n in range(place.line, (place.end_line or place.line) + 1))
+    return _MARK.sub(r"[REDACTED:\1]", code)
 
 
 def _by_number(raw: RawFinding, sides: Sides) -> Place:

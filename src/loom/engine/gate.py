@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from loom.core.finding import Finding, Severity
@@ -63,3 +64,8 @@ def outcome(
 
 def _at(severity: Severity, bar: Bar) -> bool:
     return bar != "never" and severity.at_least(Severity(bar))
+
+
+def interrupted(so_far: Outcome) -> Outcome:
+    """The outcome of a review that was stopped by hand: nothing of it is complete."""
+    return replace(so_far, complete=False, exit_code=int(Exit.INTERRUPTED))

@@ -1,0 +1,217 @@
+"""From what pipelines said to findings: mask, place, filter, prove, merge. Pure but for reading the changed files.
+
+Every raw finding ends as part of one finding or as one dropped entry with its reason; none is lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from loom.core.change import ChangeSet, Files
+from loom.core.diff import FileChange, decode_text, show_path
+from loom.core.finding import Finding, RawFinding, Severity
+from loom.core.result import Dropped, DropReason
+from loom.engine.aggregate import Anchored, merge, occurrence
+from loom.engine.anchor import Place, Sides, code_at, locate
+from loom.engine.suggest import prove
+from loom.engine.view import FileView, LineMasker
+from loom.infra.text import visible
+
+if TYPE_CHECKING:
+    from loom.config.schema import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """Everything said, sorted out."""
+
+    findings: tuple[Finding, ...]
+    dropped: tuple[Dropped, ...]
+
+
+class Places:
+    """The files of a change as findings can be tied to them; each is prepared when first asked for."""
+
+    def __init__(self, change: ChangeSet, files: Files, views: Mapping[str, FileView], masker: LineMasker) -> None:
+        self._files = files
+        self._views = views
+        self._masker = masker
+        self._sides: dict[str, Sides] = {}
+        self._by_name: dict[str, FileChange] = {}
+        for file in change.files:
+            if file.old_path:
+                self._by_name.setdefault(show_path(file.old_path), file)
+        for file in change.files:
+            self._by_name[show_path(file.path)] = file
+            self._by_name[file.path] = file
+
+    def find(self, path: str) -> FileChange | None:
+        """The changed file that `path` means; `a/`, `b/`, `./`, a leading `/` and a hunk's `#n` are forgiven."""
+        tries = [path, path.removeprefix("./"), path.lstrip("/"), path.replace("\\", "/"), path.rpartition("#")[0]]
+        tries += [path[2:] for prefix in ("a/", "b/") if path.startswith(prefix)]
+        return next((self._by_name[p] for p in tries if p in self._by_name), None)
+
+    def sides(self, file: FileChange) -> Sides:
+        """Its lines: masked, invisible characters shown as models were shown them."""
+        if file.path not in self._sides:
+            lines = [line for hunk in self._views[file.path].hunks for line in hunk.lines]
+            self._sides[file.path] = Sides(
+                path=file.path,
+                base_path=file.base_path,
+                new={line.new: visible(line.text) for line in lines if line.new is not None},
+                old={line.old: visible(line.text) for line in lines if line.old is not None},
+                changed_new=frozenset(line.new for line in lines if line.kind == "+" and line.new is not None),
+                changed_old=frozenset(line.old for line in lines if line.kind == "-" and line.old is not None),
+                whole_new=self._whole(self._files.head(file.path)),
+                whole_old=self._whole(self._files.base(file.base_path)),
+            )
+        return self._sides[file.path]
+
+    def head(self, file: FileChange) -> bytes | None:
+        """The whole file after the change."""
+        return self._files.head(file.path)
+
+    def _whole(self, blob: bytes | None) -> list[str] | None:
+        if blob is None or b"\0" in blob[:8_000]:
+            return None
+        lines = decode_text(blob).split("\n")
+        lines, _ = self._masker.mask_lines(lines)
+        return [visible(line) for line in lines]
+
+
+def conclude(
+    said: Iterable[tuple[Pipeline, Iterable[RawFinding]]],
+    *,
+    places: Places,
+    mask: Callable[[str], str],
+    keep: Callable[[Finding], bool],
+) -> Concluded:
+    """Sort out what all pipelines said. `keep(finding)`: whether its severity is to be reported."""
+    anchored: list[Anchored] = []
+    dropped: list[Dropped] = []
+    for pipeline, findings in said:
+        for raw in findings:
+            outcome = _anchor(_masked(raw, mask), pipeline, places)
+            if isinstance(outcome, Anchored):
+                anchored.append(outcome)
+            else:
+                dropped.append(Dropped(outcome, _as_json(_masked(raw, mask), pipeline.name)))
+    merged = merge(anchored)
+    shown = tuple(f for f in merged if keep(f))
+    dropped += [Dropped("below_severity", _finding_as_json(f)) for f in merged if not keep(f)]
+    return Concluded(shown, tuple(sorted(dropped, key=_dropped_order)))
+
+
+def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | DropReason:
+    deterministic = pipeline.kind != "llm"
+    if raw.confidence is not None and raw.confidence < pipeline.min_confidence:
+        return "below_confidence"
+    if not pipeline.suggestions and raw.suggestion is not None:
+        raw = replace(raw, suggestion=None)
+    file = places.find(raw.path)
+    if file is None:
+        if pipeline.outside_change or (deterministic and pipeline.filter == "none"):
+            return _outside(raw, pipeline, deterministic=deterministic)
+        return "outside_change"
+    sides = places.sides(file)
+    place = locate(raw, sides)
+    if place is None and deterministic:  # a tool's excerpt may be its own rendering of the code
+        place = locate(replace(raw, quote=None), sides)
+    if place is None:
+        return "invented_quote"
+    if deterministic and pipeline.filter != "none" and not _counts(raw, place, sides):
+        return "filter"
+    code = code_at(place, sides)
+    return Anchored(
+        raw=replace(raw, path=show_path(file.path)),
+        pipeline=pipeline.name,
+        severity=_severity(raw, pipeline),
+        deterministic=deterministic,
+        base_path=file.base_path,
+        anchor=place.anchor,
+        side=place.side,
+        line=place.line,
+        end_line=place.end_line,
+        code=code,
+        nth=occurrence(code, place.line, sides.whole(place.side)),
+        suggestion=prove(raw, place, path=file.path, head=places.head(file)),
+    )
+
+
+def _outside(raw: RawFinding, pipeline: Pipeline, *, deterministic: bool) -> Anchored:
+    """A finding on a file that is not in the change: kept for the summary."""
+    return Anchored(
+        raw=raw,
+        pipeline=pipeline.name,
+        severity=_severity(raw, pipeline),
+        deterministic=deterministic,
+        base_path=raw.path,
+        anchor="none",
+        side=raw.side,
+        line=raw.line,
+        end_line=raw.end_line or raw.line,
+        code=raw.quote or "",
+        nth=0,
+    )
+
+
+def _counts(raw: RawFinding, place: Place, sides: Sides) -> bool:
+    """`filter: added`: on a line the change added or removed, or about the file as a whole."""
+    if place.line is None:
+        return raw.line is None
+    span = range(place.line, (place.end_line or place.line) + 1)
+    return any(n in sides.changed(place.side) for n in span)
+
+
+def _severity(raw: RawFinding, pipeline: Pipeline) -> Severity:
+    severity = raw.severity or Severity(pipeline.severity)
+    if pipeline.max_severity is not None:
+        ceiling = Severity(pipeline.max_severity)
+        return ceiling if severity.rank < ceiling.rank else severity
+    return severity
+
+
+def _masked(raw: RawFinding, mask: Callable[[str], str]) -> RawFinding:
+    """No output ever carries a secret: not the tool's message, not the quote, not the fix."""
+    return replace(
+        raw,
+        message=mask(raw.message),
+        title=mask(raw.title),
+        quote=mask(raw.quote) if raw.quote else raw.quote,
+        suggestion=mask(raw.suggestion) if raw.suggestion else raw.suggestion,
+    )
+
+
+def _as_json(raw: RawFinding, pipeline: str) -> dict[str, object]:
+    entry = asdict(raw)
+    entry["severity"] = raw.severity.value if raw.severity else None
+    entry["path"] = show_path(raw.path)
+    entry["pipeline"] = pipeline
+    return entry
+
+
+def _finding_as_json(finding: Finding) -> dict[str, object]:
+    raw = RawFinding(
+        path=finding.path,
+        message=finding.message,
+        title=finding.title,
+        line=finding.line,
+        end_line=finding.end_line,
+        column=finding.column,
+        side=finding.side,
+        severity=finding.severity,
+        category=finding.category,
+        quote=finding.quote,
+        suggestion=finding.suggestion.text if finding.suggestion else None,
+        confidence=finding.confidence,
+        rule=finding.rule,
+        rule_url=finding.rule_url,
+    )
+    return _as_json(raw, finding.pipeline)
+
+
+def _dropped_order(dropped: Dropped) -> tuple[str, ...]:
+    finding = dropped.finding
+    return (dropped.reason, *(str(finding.get(key)) for key in ("path", "line", "pipeline", "title", "message")))

@@ -1,0 +1,61 @@
+"""Prove a suggestion before it is called committable: it applies, changes something, and the file still parses."""
+
+from __future__ import annotations
+
+from loom.core.diff import decode_text
+from loom.core.finding import RawFinding, Suggestion
+from loom.engine.anchor import Place
+from loom.infra.syntax import damages, language_of
+
+MASK_MARK = "[REDACTED:"
+_MAX_PROVED = 1_000_000
+"""Bytes. A larger file is not parsed twice for one suggestion; it is shown, not committable."""
+
+
+def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None) -> Suggestion | None:
+    """The suggestion for the place where the finding really stands, or None when there is nothing to replace.
+
+    `head`: the file's bytes, unmasked; None where only the diff is known, and then nothing is committable.
+    """
+    if raw.suggestion is None or place.side != "new" or place.anchor not in ("exact", "moved"):
+        return None
+    if place.line is None or place.end_line is None:
+        return None
+    text = raw.suggestion.replace("\r\n", "\n").removesuffix("\n")
+    shown = Suggestion(place.line, place.end_line, text, committable=False)
+    claimed = _claimed_height(raw)
+    fits = place.whole_range and (claimed is None or claimed == place.end_line - place.line + 1)
+    if head is None or not fits or MASK_MARK in text or len(head) > _MAX_PROVED:
+        return shown
+    lines = head.split(b"\n")
+    old = lines[place.line - 1 : place.end_line]
+    if len(old) != place.end_line - place.line + 1 or MASK_MARK.encode() in b"\n".join(old):
+        return shown
+    text = _indent_like(text, decode_text(old[0]))
+    ending = b"\r" if old[0].endswith(b"\r") else b""
+    new = [line.encode("utf-8", "replace") + ending for line in text.split("\n")] if text else []
+    if new == old:
+        return None
+    after = b"\n".join([*lines[: place.line - 1], *new, *lines[place.end_line :]])
+    return Suggestion(place.line, place.end_line, text, committable=_still_parses(path, head, after))
+
+
+def _claimed_height(raw: RawFinding) -> int | None:
+    if raw.line is None:
+        return None
+    return max(raw.line, raw.end_line or raw.line) - raw.line + 1
+
+
+def _indent_like(text: str, old_first: str) -> str:
+    """Models often give a replacement from column one: then it gets the indentation of what it replaces."""
+    indent = old_first[: len(old_first) - len(old_first.lstrip())]
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if not indent or not first or first[0].isspace():
+        return text
+    return "\n".join(indent + line if line.strip() else line for line in text.split("\n"))
+
+
+def _still_parses(path: str, before: bytes, after: bytes) -> bool:
+    """A language we cannot parse is believed."""
+    language = language_of(path)
+    return language is None or damages(decode_text(before), decode_text(after), language) is not True
