@@ -58,6 +58,7 @@ class FakeModel:
         self._lock = threading.Lock()
         self._active = 0
         self._stopping = threading.Event()
+        self._asked = threading.Event()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.fake = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -94,6 +95,10 @@ class FakeModel:
         """What was asked."""
         return [got.prompt for got in self.requests]
 
+    def wait_for_request(self, within_s: float = 30.0) -> None:
+        """Return once a completion was asked for."""
+        assert self._asked.wait(within_s), "nobody asked the model"
+
     def pause(self, seconds: float) -> None:
         """Wait, unless the server is being stopped."""
         if seconds:
@@ -104,6 +109,7 @@ class FakeModel:
         with self._lock:
             self.requests.append(got)
             number = len(self.requests) - 1
+        self._asked.set()
         reply = self._reply
         if callable(reply):
             return reply(got.prompt, got.body)

@@ -1,0 +1,236 @@
+"""Built-in review by syntax: the rule pack and a team's own rules, on the lines that a change adds."""
+
+from __future__ import annotations
+
+import functools
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from loom.analyzers.base import Report
+from loom.analyzers.rule_file import FORMAT, Rule, Variant, check_matchers, read
+from loom.core.change import ChangeSet, Files
+from loom.core.diff import FileChange, Hunk, decode_text
+from loom.core.errors import ConfigError
+from loom.core.finding import RawFinding
+from loom.core.result import Notice
+from loom.infra import syntax
+from loom.infra.syntax import Match, Tree
+
+MAX_SPAN = 10
+"""A finding on more lines points at its first line: a comment over half a screen hides the code it is about."""
+
+_RULE_HELP = "https://ast-grep.github.io/reference/rule.html"
+_TEST_PATH = re.compile(
+    r"(^|/)(tests?|__tests__|testing|spec|e2e)/|(^|/)(test_[^/]*|conftest)\.py$|[._](test|spec)\.\w+$"
+)
+_NOT_CODE = frozenset(("120000", "160000"))  # git modes: a symbolic link, a submodule
+
+
+class Rules:
+    """The rule engine. `extra` are a team's own rule files as (name to show, content)."""
+
+    def __init__(self, extra: Iterable[tuple[str, bytes]] = ()) -> None:
+        self._extra = tuple(extra)
+
+    def run(self, change: ChangeSet, files: Files) -> Report:
+        """Every place where a rule matches and the match touches an added line, in order of files and lines."""
+        touched = [_Touched(file, added) for file in change.files if (added := _added(file))]
+        if not touched:
+            return Report()
+        rules, notices = load(self._extra)
+        work = _Work(rules, list(notices))
+        for item in touched:
+            work.look_at(item, files)
+        return work.report()
+
+
+def load(extra: Iterable[tuple[str, bytes]] = ()) -> tuple[tuple[Rule, ...], tuple[Notice, ...]]:
+    """The pack and the rules in `extra`, sorted by id. A file with an error is a notice, the others are kept; so is
+    one whose id is taken."""
+    rules = {rule.id: rule for rule in pack()}
+    notices: list[Notice] = []
+    for file, data in extra:
+        try:
+            rule = read(data, file=file)
+        except ConfigError as error:
+            notices += [Notice("rule-file", str(problem), error.hint or FORMAT) for problem in error.problems]
+            continue
+        refused = check_matchers(rule)
+        notices += [
+            Notice("rule-file", message, "https://ast-grep.github.io/reference/rule.html") for message in refused
+        ]
+        if rule.id in rules:
+            taken = rules[rule.id].file
+            notices.append(Notice("rule-file", f'{file}: the id "{rule.id}" is taken by {taken}', "choose another id"))
+        elif not refused:
+            rules[rule.id] = rule
+    return tuple(rules[key] for key in sorted(rules)), tuple(notices)
+
+
+@functools.cache
+def pack() -> tuple[Rule, ...]:
+    """The rules that come with Loom."""
+    folder = resources.files("loom.analyzers") / "rules"
+    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda e: e.name)
+    return tuple(read(entry.read_bytes(), file=f"loom/rules/{entry.name}") for entry in entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """A file in a language with rules, and the lines it gained."""
+
+    file: FileChange
+    added: frozenset[int]
+
+    @property
+    def language(self) -> str:
+        return syntax.language_of(self.file.path) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is looked at together: a file, or one hunk's new side."""
+
+    tree: Tree
+    lines: tuple[str, ...]
+    """As they stand in the file."""
+    shift: int = 0
+    """Lines of the file before the piece."""
+    indent: int = 0
+    """Characters taken off every line before parsing."""
+    whole: bool = False
+
+
+def _added(file: FileChange) -> frozenset[int]:
+    """The new lines of a file that rules can be about; nothing for one without a grammar."""
+    if file.binary or file.new_mode in _NOT_CODE or syntax.language_of(file.path) is None:
+        return frozenset()
+    return frozenset(file.added_lines())
+
+
+@dataclass(slots=True)
+class _Work:
+    """One run over a change."""
+
+    rules: Sequence[Rule]
+    notices: list[Notice]
+    findings: list[RawFinding] = field(default_factory=list)
+    not_reviewed: list[str] = field(default_factory=list)
+    hunks_only: list[str] = field(default_factory=list)
+
+    def look_at(self, item: _Touched, files: Files) -> None:
+        """One file: as a whole where it is known and not too long, else hunk by hunk."""
+        if not any(item.language in rule.languages for rule in self.rules):
+            return
+        data = files.head(item.file.path)
+        tree = None if data is None else syntax.parse(decode_text(data), item.language)
+        if tree is not None:
+            if tree.too_deep:
+                self.not_reviewed.append(item.file.path)
+                return
+            self._apply(item, _Piece(tree, tuple(tree.text.split("\n")), whole=True))
+            return
+        self.hunks_only.append(item.file.path)
+        for hunk in item.file.hunks:
+            piece = _fragment(hunk, item.language)
+            if piece is not None:
+                self._apply(item, piece)
+
+    def _apply(self, item: _Touched, piece: _Piece) -> None:
+        found: list[RawFinding] = []
+        for rule, variant in self._applicable(item, piece.tree.text, whole=piece.whole):
+            try:
+                matches = piece.tree.matches(variant.matcher, captures=variant.captured())
+            except syntax.RuleError as error:  # only what `check` cannot see without a text
+                self._notice_once(Notice("rule-file", f"{rule.file}:{variant.line}: {error}", FORMAT))
+                continue
+            found += _findings(item, piece, rule, variant, matches)
+        # The same fact twice on one line (`f(a=[], b=[])`) is one comment.
+        first = {(finding.line, finding.rule): finding for finding in reversed(found)}
+        self.findings += sorted(first.values(), key=lambda finding: (finding.line or 0, finding.rule or ""))
+
+    def _applicable(self, item: _Touched, text: str, *, whole: bool) -> Iterator[tuple[Rule, Variant]]:
+        language, in_tests = item.language, _TEST_PATH.search(item.file.path) is not None
+        for rule in self.rules:
+            if in_tests and rule.skip_tests:
+                continue
+            for variant in rule.variants:
+                if language not in variant.languages or (variant.whole_file and not whole):
+                    continue
+                if not variant.keywords or any(keyword in text for keyword in variant.keywords):
+                    yield rule, variant
+
+    def _notice_once(self, notice: Notice) -> None:
+        if notice not in self.notices:
+            self.notices.append(notice)
+
+    def report(self) -> Report:
+        """What was found, and what could only be seen in part."""
+        if self.hunks_only:
+            message = (
+                f"{len(self.hunks_only)} file(s) were known as hunks only: rules that need whole files did not run"
+            )
+            hint = "review from a repository (--base, --commit) instead of a bare diff"
+            self.notices.append(Notice("rules-hunks-only", message, hint))
+        return Report(tuple(self.findings), tuple(self.not_reviewed), tuple(self.notices))
+
+
+def _findings(
+    item: _Touched, piece: _Piece, rule: Rule, variant: Variant, matches: Iterable[Match]
+) -> Iterator[RawFinding]:
+    """A finding for each match that touches an added line."""
+    for match in matches:
+        start, end = match.start_line + piece.shift, match.end_line + piece.shift
+        touched = [number for number in range(start, end + 1) if number in item.added]
+        if not touched:
+            continue
+        all_new = len(touched) == end - start + 1
+        suggestion = _suggestion(piece.tree.text, variant, match) if all_new and piece.whole else None
+        first, last = touched[0], end if all_new else touched[-1]
+        if last - first >= MAX_SPAN and suggestion is None:
+            last = first
+        yield RawFinding(
+            path=item.file.path,
+            message=f"{rule.why}\n\n{rule.fix}",
+            title=rule.message,
+            line=first,
+            end_line=last,
+            column=match.start_col + piece.indent if first == start else None,
+            severity=rule.severity,
+            category=rule.category,
+            quote="\n".join(piece.lines[first - piece.shift - 1 : last - piece.shift]),
+            suggestion=suggestion,
+            rule=rule.id,
+            rule_url=rule.url,
+        )
+
+
+def _suggestion(text: str, variant: Variant, match: Match) -> str | None:
+    """The lines of the match with its text rewritten."""
+    new = variant.rewritten(match.captures)
+    if new is None:
+        return None
+    begin = text.rfind("\n", 0, match.start) + 1
+    end = text.find("\n", match.end)
+    return text[begin : match.start] + new + text[match.end : end if end >= 0 else len(text)]
+
+
+def _fragment(hunk: Hunk, language: str) -> _Piece | None:
+    """The new side of a hunk as a text of its own, without the indentation that all its lines share; None where it
+    may begin or end inside a string or comment, so that prose would be read as code."""
+    lines = tuple(line.text for line in hunk.lines() if line.new is not None)
+    text = "\n".join(lines)
+    if language == "python" and (text.count('"""') % 2 or text.count("'''") % 2):
+        return None
+    if language != "python" and (text.count("/*") != text.count("*/") or text.count("`") % 2):
+        return None
+    even = textwrap.dedent(text)
+    tree = syntax.parse(even, language)
+    if tree is None:
+        return None
+    longest = max(range(len(lines)), key=lambda index: len(lines[index].strip()), default=0)
+    indent = len(lines[longest]) - len(even.split("\n")[longest]) if lines else 0
+    return _Piece(tree, lines, shift=hunk.new_start - 1, indent=indent)

@@ -1,0 +1,275 @@
+"""One `loom review`, from flags to exit code: source, configuration, choice of models, review, output, state."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loom.cli import wiring
+from loom.cli.host import Host, this_host
+from loom.core.errors import LoomError, SourceError, UsageError, did_you_mean
+from loom.core.result import Notice, ReviewResult
+
+if TYPE_CHECKING:
+    from loom.cli.review_cmd import ReviewFlags
+    from loom.cli.show import Shown
+    from loom.config.load import Flag
+    from loom.core.change import ChangeSet, Files
+    from loom.store.state import RepoState
+
+_BARS = ("blocker", "warning", "info", "never")
+_LOG_FORMATS = ("text", "json")
+
+_AFTER_THE_ANSWER = ("loom.engine.parse", "loom.engine.conclude", "loom.store.record", "loom.outputs.terminal_plain")
+"""What is needed only then, and imported while the models think: a tenth of the time Loom itself takes."""
+_REQUESTS_ARE_OUT_S = 0.15
+
+
+def run_review(flags: ReviewFlags, *, cwd: Path) -> int:
+    """Carry out `loom review`; the exit code. Raises LoomError before any work that cannot be done."""
+    from loom.infra import log
+
+    host = replace(this_host(), cwd=cwd)
+    _check(flags)
+    verbosity = -1 if flags.quiet else flags.verbose
+    log.configure(
+        sys.stderr, form="json" if flags.log_format == "json" else "text", verbosity=verbosity, mask=wiring.mask_own
+    )
+    try:
+        return _run(flags, host)
+    except LoomError as error:
+        log.show_error(error)
+        return error.exit_code
+
+
+def _run(flags: ReviewFlags, host: Host) -> int:
+    from loom.cli.show import Shown
+
+    shown = Shown.of(flags, host)  # first: a mistyped output must not cost a review
+    with wiring.open_checkout(host) as checkout:
+        state = wiring.repo_state(host, checkout)
+        result = _last(state.last()) if flags.last else _fresh(flags, host, checkout, state)
+    return _deliver(result, shown)
+
+
+def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: RepoState) -> ReviewResult:
+    """Review now, and remember the result."""
+    from loom.infra import ahead, process
+
+    process.protect_environment()  # before any child runs: none may read our keys in /proc
+    started = time.monotonic()
+    with ahead.importing("loom.config.load", "loom.cli.crew"):  # what every review needs next
+        change, files = read_change(flags, host, checkout)
+    read = time.monotonic()
+    config_flags = _config_flags(flags)
+    base = change.ref.base_sha if change.ref.source == "range" else None
+    opened = wiring.open_config(
+        host, checkout, config=flags.config, flags=config_flags, offline=flags.offline, base_tree=base
+    )
+    previous = _previous(state.last(), change) if change.ref.source != "diff" else None
+    timings = {"source": _ms(read - started), "config": _ms(time.monotonic() - read)}
+    result = _review(flags, host, checkout, opened, change, files, previous, timings)
+    if result.outcome.ran:
+        from loom.store.record import dumps
+
+        _keep(state, dumps(result).encode())
+    return result
+
+
+def _deliver(result: ReviewResult, shown: Shown) -> int:
+    """Write the outputs; the exit code. An output that did not arrive counts, but never hides a blocker."""
+    from loom.engine.gate import Exit
+    from loom.infra import log
+
+    failed = shown.write(result)
+    for error in failed:
+        log.show_error(error)
+    code = result.outcome.exit_code
+    return Exit.UNDELIVERED if failed and code in (Exit.OK, Exit.INCOMPLETE) else code
+
+
+def _check(flags: ReviewFlags) -> None:
+    given = [
+        name
+        for name, value in (
+            ("--local", flags.local),
+            ("--staged", flags.staged),
+            ("--base", flags.base),
+            ("--commit", flags.commit),
+            ("--diff", flags.diff),
+            ("--last", flags.last),
+        )
+        if value
+    ]
+    if len(given) > 1 and given != ["--local", "--base"]:
+        raise UsageError(f"{' and '.join(given)} cannot be used together", hint="choose one change to review")
+    if flags.head and not flags.base:
+        raise UsageError("--head needs --base", hint="--base REV --head REV; for one commit: --commit REV")
+    if flags.fail_on is not None and flags.fail_on not in _BARS:
+        known = ", ".join(_BARS)
+        raise UsageError(f'--fail-on: unknown level "{flags.fail_on}".{did_you_mean(flags.fail_on, _BARS)}', hint=known)
+    if flags.log_format not in _LOG_FORMATS:
+        raise UsageError(f'--log-format: "{flags.log_format}" is neither text nor json')
+
+
+def read_change(flags: ReviewFlags, host: Host, checkout: wiring.Checkout) -> tuple[ChangeSet, Files]:
+    """The change the flags name. Raises SourceError with what to do when it cannot be had."""
+    from loom.platforms import local
+
+    if flags.diff is not None:
+        return local.diff_file(_diff_bytes(flags.diff, host), root=checkout.root if checkout.has_files else None)
+    git = checkout.need_git()
+    if flags.commit:
+        return local.commit(git, flags.commit)
+    if flags.staged:
+        return local.staged(git)
+    if flags.base and not flags.local:
+        return local.range_(git, flags.base, flags.head)
+    if host.in_ci and not flags.local:
+        raise UsageError(
+            "this is a CI job, and nothing says which change to review",
+            hint="--base origin/main for the commits of a branch, or --local for the working tree",
+        )
+    return local.local(git, base=flags.base)
+
+
+def _diff_bytes(name: str, host: Host) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return (host.cwd / name).read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"cannot read the diff {name}: {error.strerror}", hint="--diff FILE, or - for stdin"
+        ) from error
+
+
+def _config_flags(flags: ReviewFlags) -> Mapping[str, Flag]:
+    from loom.config.load import Flag
+
+    given: dict[str, Flag] = {}
+    if flags.fail_on is not None:
+        given["output.fail_on"] = Flag("--fail-on", flags.fail_on)
+        given["output.fail_on_model"] = Flag("--fail-on", flags.fail_on)
+    if flags.max_cost is not None:
+        given["budget.max_cost"] = Flag("--max-cost", flags.max_cost)
+    if flags.max_seconds is not None:
+        given["budget.max_seconds"] = Flag("--max-seconds", flags.max_seconds)
+    if flags.no_cache:
+        given["cache.enabled"] = Flag("--no-cache", False)
+    return given
+
+
+def _previous(last: bytes | None, change: ChangeSet) -> ReviewResult | None:
+    """The last result, if it was about the same change: then findings are new, open or fixed against it."""
+    if last is None:
+        return None
+    try:
+        result = _last(last)
+    except LoomError:
+        return None  # written by another version, or damaged: this review starts over
+    same = (result.change.source, result.change.merge_base) == (change.ref.source, change.ref.merge_base)
+    return result if same else None
+
+
+def _last(last: bytes | None) -> ReviewResult:
+    from loom.store.record import loads
+
+    if last is None:
+        raise UsageError("there is no last result for this repository", hint="run loom review first")
+    return loads(last)
+
+
+def _keep(state: RepoState, data: bytes) -> None:
+    """Remember the result. A home that cannot be written is no reason to lose the review."""
+    from loom.infra import log
+
+    try:
+        state.save_last(data)
+    except OSError as error:
+        log.logger("state").warning("the result was not kept for --last: %s", error.strerror or error)
+
+
+def _review(
+    flags: ReviewFlags,
+    host: Host,
+    checkout: wiring.Checkout,
+    opened: wiring.Opened,
+    change: ChangeSet,
+    files: Files,
+    previous: ReviewResult | None,
+    timings: Mapping[str, int],
+) -> ReviewResult:
+    from loom.cli.crew import Chosen, make_tools
+    from loom.engine.plan import Selection
+    from loom.engine.review import Job, review
+    from loom.infra import ahead, process
+    from loom.store.cache import Cache
+
+    chosen = Chosen.of(flags, host, opened)
+    config = chosen.config
+    kept = None
+    if config.cache.enabled:
+        kept = Cache(
+            host.cache_dir,
+            secret=host.environ.get("LOOM_STATE_KEY", ""),
+            ttl_days=config.cache.ttl_days,
+            max_mb=config.cache.max_mb,
+        )
+    job = Job(
+        change=change,
+        files=files,
+        config=config,
+        config_hash=opened.loaded.digest,
+        selection=Selection(pipelines=flags.pipelines, skip=flags.skip, paths=flags.paths),
+        previous=previous,
+        notices=(*opened.loaded.notices, *chosen.notices, *_about(change)),
+        allow_incomplete=flags.allow_incomplete,
+        with_diff=not flags.no_diff,
+        timings_ms=timings,
+    )
+
+    async def main() -> ReviewResult:
+        task = asyncio.current_task()
+        if task is not None and sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        tools = make_tools(
+            flags, host, checkout, opened, chosen, cache=kept, tag=secrets.token_hex(4), stop=process.stop_all
+        )
+        gc.freeze()  # what is there by now stays to the end: the change and the modules (__main__ says why it is off)
+        gc.enable()
+        later = asyncio.get_running_loop().call_later(_REQUESTS_ARE_OUT_S, ahead.start, *_AFTER_THE_ANSWER)
+        with tools.progress:
+            try:
+                return await review(job, tools)
+            finally:
+                later.cancel()
+                await chosen.aclose()
+
+    try:
+        return asyncio.run(main())
+    finally:
+        if kept is not None:
+            kept.close(now_s=time.time())
+
+
+def _about(change: ChangeSet) -> tuple[Notice, ...]:
+    """What to know about the change itself."""
+    from loom.config.trust import changes_configuration
+
+    if change.ref.source == "local":
+        return ()  # the user's own edit of .loom/ is in effect at once, or waits for `loom trust`: said there
+    notice = changes_configuration(f.path for f in change.files)
+    return (notice,) if notice and change.ref.source == "pr" else ()
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,52 @@
+"""Where a result goes: which formats to which files, and how the screen looks."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loom.cli.host import Host
+from loom.outputs.base import Look, Output, OutputError, check, look_at, write
+
+if TYPE_CHECKING:
+    from loom.cli.review_cmd import ReviewFlags
+    from loom.core.result import ReviewResult
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The outputs of one command."""
+
+    targets: tuple[tuple[Output, Path | None], ...]
+    """None: stdout."""
+    look: Look
+
+    @classmethod
+    def of(cls, flags: ReviewFlags, host: Host) -> Shown:
+        """What the flags ask for; `text` on stdout when they say nothing. Raises UsageError or OutputError early."""
+        from loom import outputs
+
+        targets: list[tuple[Output, Path | None]] = []
+        for spec in flags.outputs:
+            name, path = outputs.parse_spec(spec)
+            target = None if path is None else host.cwd / path
+            if target is not None:
+                check(target)
+            targets.append((outputs.output(name), target))
+        if flags.format is not None or all(target is not None for _, target in targets):
+            targets.append((outputs.output(flags.format or "text"), None))
+        return cls(tuple(targets), look_at(sys.stdout, host.environ))
+
+    def write(self, result: ReviewResult) -> tuple[OutputError, ...]:
+        """Write all, files first: a closed pager must not cost the artifact. What could not be written comes back, so
+        that one full disk does not keep the findings from the screen."""
+        failed = []
+        for output, path in sorted(self.targets, key=lambda target: target[1] is None):
+            look = self.look if path is None else Look()
+            try:
+                write(output(result, look), path, sys.stdout)
+            except OutputError as error:
+                failed.append(error)
+        return tuple(failed)
