@@ -290,6 +290,41 @@ def test_a_linter_that_crashes_is_named_and_the_others_go_on(repo: Repo) -> None
     assert "mutable-default-argument" in ran.out
 
 
+def test_a_review_that_could_not_begin_says_so_in_the_result_file(repo: Repo) -> None:
+    repo.write({".loom/config.yaml": "outptu: {}\n"})
+    ran = loom("review", "--format", "json", "--output", "json:r.json", "--output", "sarif:r.sarif", cwd=repo.root)
+    result = json.loads((repo.root / "r.json").read_text())
+    assert (ran.code, ran.out) == (2, "")
+    assert (result["outcome"]["ran"], result["outcome"]["exit_code"]) == (False, 2)
+    assert "outptu" in result["errors"][0]["message"]
+    run = json.loads((repo.root / "r.sarif").read_text())["runs"][0]
+    assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_in_ci_the_target_branchs_configuration_counts_not_the_changes(repo: Repo) -> None:
+    scripted(repo, pipelines="  - {name: rules, uses: builtin/rules}\noutput: {fail_on: warning}\n")
+    base = repo.head()
+    weaker = "pipelines: [{name: nothing, uses: builtin/unicode}]\noutput: {fail_on: never}\n"
+    repo.commit("weaken", {".loom/config.yaml": weaker})
+    ran = loom("review", "--base", base, cwd=repo.root, env={"CI": "true"})
+    assert ran.code == 1
+    assert "mutable-default-argument" in ran.out
+    assert "touches Loom's configuration" in ran.out
+
+
+def test_a_strangers_configuration_chooses_no_model(repo: Repo) -> None:
+    with FakeModel(reply=json.dumps(REPLY)) as server:
+        config = f"models: {{default: {{base_url: '{server.url('openai')}', model: m, api_key_env: OPENAI_API_KEY}}}}\n"
+        repo.write({".loom/config.yaml": config})
+        env = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
+        ran = loom("review", cwd=repo.root, env=env)
+        assert (ran.code, server.requests) == (0, [])
+        assert "loom trust" in ran.out
+        loom("trust", cwd=repo.root)
+        loom("review", cwd=repo.root, env=env)
+        assert len(server.requests) == 1
+
+
 def test_outside_a_repository_the_error_says_what_to_do(tmp_path: Path) -> None:
     ran = loom("review", cwd=tmp_path)
     assert ran.code == 2

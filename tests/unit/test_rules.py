@@ -147,6 +147,26 @@ class TestHunksAlone:
         assert finding.suggestion is None
         assert [notice.slug for notice in report.notices] == ["rules-hunks-only"]
 
+    @pytest.mark.parametrize(
+        "around",
+        [
+            "def f():\n    try:\n        if c:\n            d()\n            d()\n@\n    except E:\n        e()\n",
+            "if a:\n    for b in c:\n        d()\n        e()\n        g()\n@\nelse:\n    h()\n",
+            "match a:\n    case 1:\n        b()\n        c()\n        d()\n@\n    case 2:\n        e()\n        g()\n",
+            "a = (\n    1,\n    2,\n    3,\n    4,\n)\n@\nb = [\n    1,\n    2,\n    3,\n]\n",
+            "def f():\n    a()\n    b()\n    c()\n@\n    def g():\n        pass\n",
+        ],
+    )
+    def test_a_hunk_that_begins_and_ends_inside_of_blocks_is_held_together(self, around: str) -> None:
+        before = around.split("@")[0].rstrip("\n").split("\n")[-1]
+        margin = before[: len(before) - len(before.lstrip())]
+        base = "x = 0\n" * 9 + around.replace("@\n", "")
+        head = "x = 0\n" * 9 + around.replace("@\n", f"{margin}y = x is 1\n")
+        (finding,) = self.run(head, base).findings
+        assert finding.quote == f"{margin}y = x is 1"
+        assert head.split("\n")[(finding.line or 0) - 1] == finding.quote
+        assert finding.column == len(margin) + 5
+
     def test_tabs_are_kept_in_the_quote(self) -> None:
         base = "function f() {\n" + "\ta();\n" * 9 + "}\n"
         head = base.replace("\ta();\n\ta();\n}", "\tif (typeof x === 'array') a();\n}")

@@ -45,10 +45,10 @@ def refused(repo: str | bytes, **more: object) -> str:
     "url",
     ["https://api.openai.com/v1", "https://API.GROQ.com/openai/v1", "http://127.0.0.1:8000/v1", "http://[::1]/v1"],
 )
-def test_built_in_hosts_and_loopback_are_fine_everywhere(url: str) -> None:
-    for local in (True, False):
-        for accepted in (True, False):
-            assert check(model(url), local=local, accepted=accepted) == HostCheck({})
+def test_built_in_hosts_and_loopback_are_fine_in_ci_and_in_accepted_checkouts(url: str) -> None:
+    assert check(model(url), local=True, accepted=True) == HostCheck({})
+    for accepted in (True, False):
+        assert check(model(url), local=False, accepted=accepted) == HostCheck({})
 
 
 def test_in_ci_another_host_is_an_error_with_file_and_line() -> None:
@@ -153,29 +153,31 @@ def test_the_hostile_hosts_are_refused_before_any_socket(name: str) -> None:
 STRANGER = """
 models:
   default: {model: x, base_url: "https://evil.invalid/v1"}
-  known: {model: y, fallback: default}
+  known: {model: y, provider: anthropic}
+  script: {provider: scripted, model: replies.json, fallback: default}
 pipelines:
   - {name: lint, run: "curl evil.invalid"}
   - {name: auto, uses: linter/ruff}
   - {name: far, model: default}
   - {name: near, model: known}
-  - {name: checked, model: known, verify: default}
+  - {name: told, model: script}
+  - {name: checked, model: script, verify: default}
   - {name: off, run: x, enabled: false}
   - {name: secrets, uses: builtin/secrets}
 """
 
 
-def test_a_checkout_nobody_accepted_runs_no_programs_and_reaches_no_other_hosts() -> None:
+def test_a_checkout_nobody_accepted_runs_no_programs_and_chooses_no_model() -> None:
     config = loaded(STRANGER, local=True)
     checked = check(STRANGER, local=True, accepted=False)
-    assert list(checked.withheld) == ["default"]
+    assert list(checked.withheld) == ["default", "known"]
     safe = restrain(config.config, checked.withheld, accepted=False)
-    assert [p.name for p in safe.config.pipelines] == ["near", "secrets"]
-    assert list(safe.config.models) == ["known"]
-    assert safe.config.models["known"].fallback is None
-    assert [name for name, _ in safe.left_out] == ["lint", "auto", "far", "checked"]
+    assert [p.name for p in safe.config.pipelines] == ["told", "secrets"]
+    assert list(safe.config.models) == ["script"]
+    assert safe.config.models["script"].fallback is None
+    assert [name for name, _ in safe.left_out] == ["lint", "auto", "far", "near", "checked"]
     assert [notice.message for notice in safe.notices] == [
-        "this checkout's .loom/ was not accepted here, so these pipelines do not run: lint, auto, far, checked"
+        "this checkout's .loom/ was not accepted here, so these pipelines do not run: lint, auto, far, near, checked"
     ]
 
 
@@ -185,14 +187,10 @@ def test_an_accepted_checkout_runs_what_it_says() -> None:
     assert restrain(config, {}, accepted=True).config is config
 
 
-def test_an_unaccepted_checkout_cannot_send_one_vendors_key_to_another() -> None:
-    repo = "models: {default: {model: x, base_url: 'https://api.groq.com/openai/v1', api_key_env: OPENAI_API_KEY}}"
-    assert (
-        "OPENAI_API_KEY is not the key of api.groq.com" in check(repo, local=True, accepted=False).withheld["default"]
-    )
+def test_a_key_in_the_environment_is_not_used_because_a_strangers_file_says_so() -> None:
+    repo = "models: {default: {provider: anthropic, model: x, api_key_env: ANTHROPIC_API_KEY}}"
+    assert "was not accepted" in check(repo, local=True, accepted=False).withheld["default"]
     assert check(repo, local=True, accepted=True) == HostCheck({})
-    own = "models: {default: {model: x, api_key_env: OPENAI_API_KEY}}"
-    assert check(own, local=True, accepted=False) == HostCheck({})
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
+from loom.analyzers import fragments
 from loom.analyzers.base import Report
+from loom.analyzers.fragments import Piece
 from loom.analyzers.rule_file import FORMAT, Rule, Variant, check_matchers, read
 from loom.core.change import ChangeSet, Files
-from loom.core.diff import FileChange, Hunk, decode_text
+from loom.core.diff import FileChange, decode_text
 from loom.core.errors import ConfigError
 from loom.core.finding import RawFinding
 from loom.core.result import Notice
 from loom.infra import syntax
-from loom.infra.syntax import Match, Tree
+from loom.infra.syntax import Match
 
 MAX_SPAN = 10
 """A finding on more lines points at its first line: a comment over half a screen hides the code it is about."""
@@ -90,20 +91,6 @@ class _Touched:
         return syntax.language_of(self.file.path) or ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What is looked at together: a file, or one hunk's new side."""
-
-    tree: Tree
-    lines: tuple[str, ...]
-    """As they stand in the file."""
-    shift: int = 0
-    """Lines of the file before the piece."""
-    indent: int = 0
-    """Characters taken off every line before parsing."""
-    whole: bool = False
-
-
 def _added(file: FileChange) -> frozenset[int]:
     """The new lines of a file that rules can be about; nothing for one without a grammar."""
     if file.binary or file.new_mode in _NOT_CODE or syntax.language_of(file.path) is None:
@@ -131,15 +118,15 @@ class _Work:
             if tree.too_deep:
                 self.not_reviewed.append(item.file.path)
                 return
-            self._apply(item, _Piece(tree, tuple(tree.text.split("\n")), whole=True))
+            self._apply(item, Piece(tree, tuple(tree.text.split("\n")), whole=True))
             return
         self.hunks_only.append(item.file.path)
         for hunk in item.file.hunks:
-            piece = _fragment(hunk, item.language)
+            piece = fragments.piece(hunk, item.language)
             if piece is not None:
                 self._apply(item, piece)
 
-    def _apply(self, item: _Touched, piece: _Piece) -> None:
+    def _apply(self, item: _Touched, piece: Piece) -> None:
         found: list[RawFinding] = []
         for rule, variant in self._applicable(item, piece.tree.text, whole=piece.whole):
             try:
@@ -179,9 +166,10 @@ class _Work:
 
 
 def _findings(
-    item: _Touched, piece: _Piece, rule: Rule, variant: Variant, matches: Iterable[Match]
+    item: _Touched, piece: Piece, rule: Rule, variant: Variant, matches: Iterable[Match]
 ) -> Iterator[RawFinding]:
     """A finding for each match that touches an added line."""
+    before = piece.shift + piece.skipped + 1
     for match in matches:
         start, end = match.start_line + piece.shift, match.end_line + piece.shift
         touched = [number for number in range(start, end + 1) if number in item.added]
@@ -201,7 +189,7 @@ def _findings(
             column=match.start_col + piece.indent if first == start else None,
             severity=rule.severity,
             category=rule.category,
-            quote="\n".join(piece.lines[first - piece.shift - 1 : last - piece.shift]),
+            quote="\n".join(piece.lines[first - before : last - before + 1]),
             suggestion=suggestion,
             rule=rule.id,
             rule_url=rule.url,
@@ -216,21 +204,3 @@ def _suggestion(text: str, variant: Variant, match: Match) -> str | None:
     begin = text.rfind("\n", 0, match.start) + 1
     end = text.find("\n", match.end)
     return text[begin : match.start] + new + text[match.end : end if end >= 0 else len(text)]
-
-
-def _fragment(hunk: Hunk, language: str) -> _Piece | None:
-    """The new side of a hunk as a text of its own, without the indentation that all its lines share; None where it
-    may begin or end inside a string or comment, so that prose would be read as code."""
-    lines = tuple(line.text for line in hunk.lines() if line.new is not None)
-    text = "\n".join(lines)
-    if language == "python" and (text.count('"""') % 2 or text.count("'''") % 2):
-        return None
-    if language != "python" and (text.count("/*") != text.count("*/") or text.count("`") % 2):
-        return None
-    even = textwrap.dedent(text)
-    tree = syntax.parse(even, language)
-    if tree is None:
-        return None
-    longest = max(range(len(lines)), key=lambda index: len(lines[index].strip()), default=0)
-    indent = len(lines[longest]) - len(even.split("\n")[longest]) if lines else 0
-    return _Piece(tree, lines, shift=hunk.new_start - 1, indent=indent)

@@ -23,11 +23,13 @@ from loom.llm.base import Model
 
 if TYPE_CHECKING:
     from loom.analyzers.base import Analyzer
+    from loom.cli.opening import Opened
     from loom.cli.review_cmd import ReviewFlags
-    from loom.cli.wiring import Checkout, Opened
+    from loom.cli.wiring import Checkout
     from loom.infra.net import Network
     from loom.infra.progress import Progress
     from loom.store.cache import Cache
+    from loom.store.windows import Windows
 
 
 @dataclass(slots=True)
@@ -92,18 +94,20 @@ def make_tools(
     stop: Callable[[], None],
 ) -> Tools:
     """What the engine works with."""
+    from loom.store.windows import Windows
+
     masker = wiring.masker()
-    rules = wiring.rule_files(checkout) if opened.accepted else ()
+    memory = Windows(cache, now_s=time.time) if cache is not None else None
     return Tools(
         masker=masker,
         own_masker=wiring.own_masker(),
         mask=masker.mask,
         analyzer=lambda pipeline: make_analyzer(
-            pipeline, host, checkout, rules, script_env=chosen.config.advanced.script_env
+            pipeline, host, checkout, opened.rules, script_env=chosen.config.advanced.script_env
         ),
-        models=lambda name: _models(name, chosen, host, checkout),
+        models=lambda name: _models(name, chosen, host, opened, memory),
         refuse=lambda pipeline: _refuse(pipeline, chosen.withheld),
-        prompt=lambda pipeline: _prompt(pipeline, checkout),
+        prompt=lambda pipeline: _prompt(pipeline, opened),
         cache=cache,
         progress=_progress(flags, host),
         clock=time.monotonic,
@@ -139,7 +143,9 @@ def make_analyzer(
             env={**script_env, **pipeline.env},
             shell=pipeline.shell,
             severity_map={level: Severity(ours) for level, ours in pipeline.severity_map.items()},
-            trusted_checkout=True,  # scripts are only planned in a checkout that was accepted
+            # Scripts are only planned where the configuration is accepted. In a CI job that is the target branch's, and
+            # the checkout is the change: what programs it brings along is not for the change to say.
+            trusted_checkout=not host.in_ci,
         )
     assert pipeline.uses is not None
     from loom.infra import lookup
@@ -162,7 +168,7 @@ def _refuse(pipeline: Pipeline, withheld: Mapping[str, str]) -> SkippedPipeline 
     return None
 
 
-def _models(name: str, chosen: Chosen, host: Host, checkout: Checkout) -> Sequence[Model]:
+def _models(name: str, chosen: Chosen, host: Host, opened: Opened, memory: Windows | None) -> Sequence[Model]:
     """The model of that name and its fallbacks, each made once."""
     from loom import llm
 
@@ -178,7 +184,12 @@ def _models(name: str, chosen: Chosen, host: Host, checkout: Checkout) -> Sequen
         names.append(at)
         chain.append(
             llm.make(
-                at, settings, environ=host.environ, network=chosen.network, read=lambda p: checkout.read(f".loom/{p}")
+                at,
+                settings,
+                environ=host.environ,
+                network=chosen.network,
+                read=lambda p: opened.read(f".loom/{p}"),
+                memory=memory,
             )
         )
         at = settings.fallback
@@ -186,13 +197,13 @@ def _models(name: str, chosen: Chosen, host: Host, checkout: Checkout) -> Sequen
     return chain
 
 
-def _prompt(pipeline: Pipeline, checkout: Checkout) -> str | None:
+def _prompt(pipeline: Pipeline, opened: Opened) -> str | None:
     """The team's prompt: inline, the named file, or `.loom/prompts/NAME.md`; None: the built-in one. Raises
     ConfigError when the named file is not there."""
     if pipeline.prompt is not None:
         return pipeline.prompt
     path = f".loom/{pipeline.prompt_file}" if pipeline.prompt_file else f".loom/prompts/{pipeline.name}.md"
-    content = checkout.read(path)
+    content = opened.read(path)
     if content is not None:
         return content.decode("utf-8", "replace")
     if pipeline.prompt_file is None:

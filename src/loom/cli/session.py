@@ -19,10 +19,11 @@ from loom.core.errors import LoomError, SourceError, UsageError, did_you_mean
 from loom.core.result import Notice, ReviewResult
 
 if TYPE_CHECKING:
+    from loom.cli.opening import Opened
     from loom.cli.review_cmd import ReviewFlags
     from loom.cli.show import Shown
     from loom.config.load import Flag
-    from loom.core.change import ChangeSet, Files
+    from loom.core.change import ChangeSet, Files, Source
     from loom.store.state import RepoState
 
 _BARS = ("blocker", "warning", "info", "never")
@@ -54,14 +55,40 @@ def _run(flags: ReviewFlags, host: Host) -> int:
     from loom.cli.show import Shown
 
     shown = Shown.of(flags, host)  # first: a mistyped output must not cost a review
-    with wiring.open_checkout(host) as checkout:
-        state = wiring.repo_state(host, checkout)
-        result = _last(state.last()) if flags.last else _fresh(flags, host, checkout, state)
+    try:
+        with wiring.open_checkout(host) as checkout:
+            state = wiring.repo_state(host, checkout)
+            result = _last(state.last()) if flags.last else _fresh(flags, host, checkout, state)
+    except LoomError as error:
+        shown.files_only().write(_never_began(flags, error))  # a job that collects results finds the reason in them
+        raise
     return _deliver(result, shown)
+
+
+def _never_began(flags: ReviewFlags, error: LoomError) -> ReviewResult:
+    """The result of a review that could not begin."""
+    from loom import __version__
+    from loom.core.change import ChangeRef
+    from loom.core.result import Outcome
+
+    chosen = {"diff": flags.diff, "staged": flags.staged, "range": flags.commit or (flags.base and not flags.local)}
+    kinds: tuple[Source, ...] = ("diff", "staged", "range")
+    source: Source = next((kind for kind in kinds if chosen[kind]), "local")
+    outcome = Outcome(
+        ran=False, complete=False, blocking=False, delivered=None, skipped=None, exit_code=error.exit_code
+    )
+    return ReviewResult(
+        tool_version=__version__,
+        change=ChangeRef(source),
+        config_hash="",
+        outcome=outcome,
+        errors=(Notice(error.slug, wiring.mask_own(error.message), error.hint),),
+    )
 
 
 def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: RepoState) -> ReviewResult:
     """Review now, and remember the result."""
+    from loom.cli.opening import open_config
     from loom.infra import ahead, process
 
     process.protect_environment()  # before any child runs: none may read our keys in /proc
@@ -70,10 +97,7 @@ def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: Rep
         change, files = read_change(flags, host, checkout)
     read = time.monotonic()
     config_flags = _config_flags(flags)
-    base = change.ref.base_sha if change.ref.source == "range" else None
-    opened = wiring.open_config(
-        host, checkout, config=flags.config, flags=config_flags, offline=flags.offline, base_tree=base
-    )
+    opened = open_config(host, checkout, change=change, config=flags.config, flags=config_flags, offline=flags.offline)
     previous = _previous(state.last(), change) if change.ref.source != "diff" else None
     timings = {"source": _ms(read - started), "config": _ms(time.monotonic() - read)}
     result = _review(flags, host, checkout, opened, change, files, previous, timings)
@@ -202,7 +226,7 @@ def _review(
     flags: ReviewFlags,
     host: Host,
     checkout: wiring.Checkout,
-    opened: wiring.Opened,
+    opened: Opened,
     change: ChangeSet,
     files: Files,
     previous: ReviewResult | None,
@@ -231,7 +255,7 @@ def _review(
         config_hash=opened.loaded.digest,
         selection=Selection(pipelines=flags.pipelines, skip=flags.skip, paths=flags.paths),
         previous=previous,
-        notices=(*opened.loaded.notices, *chosen.notices, *_about(change)),
+        notices=(*opened.loaded.notices, *chosen.notices, *_about(change, host)),
         allow_incomplete=flags.allow_incomplete,
         with_diff=not flags.no_diff,
         timings_ms=timings,
@@ -261,14 +285,12 @@ def _review(
             kept.close(now_s=time.time())
 
 
-def _about(change: ChangeSet) -> tuple[Notice, ...]:
-    """What to know about the change itself."""
+def _about(change: ChangeSet, host: Host) -> tuple[Notice, ...]:
+    """What to know about the change itself. A user's own edit of .loom/ waits for `loom trust`, and is said there."""
     from loom.config.trust import changes_configuration
 
-    if change.ref.source == "local":
-        return ()  # the user's own edit of .loom/ is in effect at once, or waits for `loom trust`: said there
-    notice = changes_configuration(f.path for f in change.files)
-    return (notice,) if notice and change.ref.source == "pr" else ()
+    notice = changes_configuration(f.path for f in change.files) if host.in_ci else None
+    return (notice,) if notice else ()
 
 
 def _ms(seconds: float) -> int:

@@ -39,6 +39,10 @@ class Shown:
             targets.append((outputs.output(flags.format or "text"), None))
         return cls(tuple(targets), look_at(sys.stdout, host.environ))
 
+    def files_only(self) -> Shown:
+        """The same without stdout: for what is an error there and a result in a file."""
+        return Shown(tuple(target for target in self.targets if target[1] is not None), self.look)
+
     def write(self, result: ReviewResult) -> tuple[OutputError, ...]:
         """Write all, files first: a closed pager must not cost the artifact. What could not be written comes back, so
         that one full disk does not keep the findings from the screen."""

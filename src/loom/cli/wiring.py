@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from loom.cli.host import Host, this_host
-from loom.core.errors import SourceError, UsageError
+from loom.core.errors import SourceError
 from loom.infra.process import looks_secret
 
 if TYPE_CHECKING:
-    from loom.config.load import Flag, Loaded
+    from loom.config.load import Loaded
     from loom.infra.git import Git
     from loom.infra.net import Proxies
     from loom.infra.secrets import Masker
@@ -129,123 +129,6 @@ def watched_files(checkout: Checkout) -> dict[str, bytes]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A configuration, and whether what it says may be done."""
-
-    loaded: Loaded
-    accepted: bool
-
-
-def open_config(
-    host: Host, checkout: Checkout, *, config: str | None = None, flags: Mapping[str, Flag] | None = None,
-    offline: bool = False, base_tree: str | None = None,
-) -> Opened:  # fmt: skip
-    """Load all layers. `base_tree`: in CI, the commit whose own `.loom/` counts as accepted. Raises ConfigError."""
-    from loom.config.load import Sources, load
-    from loom.config.trust import is_accepted
-
-    files = watched_files(checkout)
-    state = repo_state(host, checkout)
-    accepted = is_accepted(files, state.accepted) or _is_of_base(host, checkout, files, base_tree)
-    named = config or host.environ.get("LOOM_CONFIG")
-    host_file, config_name = _named_config(host, checkout, named)
-    user = host.user_file
-    loaded = load(
-        Sources(
-            repo_read=checkout.read,
-            flags=flags or {},
-            environ=host.environ,
-            user_file=(_short(user, host), user.read_bytes()) if user.is_file() else None,
-            config_name=config_name,
-            host_file=host_file,
-            policy=_policy(host, offline=offline),
-            fetch=None if offline else _fetch(host),
-            local=not host.in_ci,
-            accepted=accepted,
-        )
-    )
-    return Opened(loaded, accepted)
-
-
-def _is_of_base(host: Host, checkout: Checkout, files: Mapping[str, bytes], base: str | None) -> bool:
-    """In a CI job the target branch's own configuration is the team's: T1 without anyone accepting it."""
-    if not host.in_ci or base is None or checkout.git is None:
-        return False
-    from loom.config.trust import watched
-
-    git = checkout.git
-    theirs = {p for p in git.list_tree(base, "") if watched(p) and (p.startswith(".loom/") or "/" not in p)}
-    return theirs == set(files) and all(git.blob(base, path) == content for path, content in files.items())
-
-
-def _named_config(host: Host, checkout: Checkout, named: str | None) -> tuple[tuple[str, bytes] | None, str | None]:
-    """`--config` or LOOM_CONFIG: a file of the repository keeps its layer; one outside of it is the host's own."""
-    if named is None:
-        return None, None
-    path = (host.cwd / named).resolve()
-    root = checkout.root.resolve()
-    if path.is_relative_to(root) and checkout.git is not None:
-        return None, path.relative_to(root).as_posix()
-    try:
-        return (named, path.read_bytes()), None
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the configuration {named}: {error.strerror}", hint="--config and LOOM_CONFIG name a file"
-        ) from error
-
-
-def _policy(host: Host, *, offline: bool) -> tuple[str, bytes] | None:
-    """LOOM_POLICY: a file, or a URL with its hash."""
-    named = host.environ.get("LOOM_POLICY")
-    if not named:
-        return None
-    place, _, digest = named.partition("#sha256=")
-    if "://" in place:
-        if not digest:
-            raise UsageError("LOOM_POLICY is a URL without #sha256=…", hint="add the hash of the file it must be")
-        if offline:
-            raise UsageError("LOOM_POLICY is a URL and --offline allows no network", hint="use a file")
-        content = _fetch(host)(place)
-    else:
-        try:
-            content = (host.cwd / place).read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot read LOOM_POLICY {place}: {error.strerror}") from error
-    if digest:
-        import hashlib
-
-        if hashlib.sha256(content).hexdigest() != digest.lower():
-            raise UsageError(
-                f"LOOM_POLICY {place} is not the file its hash names", hint="check the file, then the hash"
-            )
-    return place, content
-
-
-def _fetch(host: Host) -> Callable[[str], bytes]:
-    """GET a small https document; whoever asks checks its hash."""
-
-    def fetch(url: str) -> bytes:
-        import asyncio
-
-        from loom.infra.net import Network, Rules, Settings, origin_of
-
-        async def get() -> bytes:
-            rules = Rules(named=frozenset({origin_of(url).host}))
-            network = Network(Settings(rules=rules, proxies=proxies(host), ca_bundle=ca_bundle(host)))
-            try:
-                status, body = await network.get(url)
-            finally:
-                await network.aclose()
-            if status != 200:
-                raise UsageError(f"{origin_of(url)} answered HTTP {status} for a configuration file")
-            return body
-
-        return asyncio.run(get())
-
-    return fetch
-
-
 def proxies(host: Host) -> Proxies:
     """The proxies the environment names."""
     from loom.infra.net import Proxies
@@ -258,16 +141,13 @@ def ca_bundle(host: Host) -> str | None:
     return host.environ.get("LOOM_CA_BUNDLE") or host.environ.get("SSL_CERT_FILE") or None
 
 
-def _short(path: Path, host: Host) -> str:
-    home = host.environ.get("HOME", "")
-    return f"~/{path.relative_to(home).as_posix()}" if home and path.is_relative_to(home) else str(path)
-
-
 # -- for the small commands -------------------------------------------------------------------------------------------
 
 
 def load_config(*, config: str | None = None) -> Loaded:
     """The configuration of the current folder."""
+    from loom.cli.opening import open_config
+
     host = this_host()
     with open_checkout(host) as checkout:
         return open_config(host, checkout, config=config).loaded
@@ -284,14 +164,6 @@ def checkout_files() -> Mapping[str, bytes]:
     """What `loom trust` accepts."""
     with open_checkout(this_host()) as checkout:
         return watched_files(checkout)
-
-
-def rule_files(checkout: Checkout) -> Sequence[tuple[str, bytes]]:
-    """The team's own rules, `.loom/rules/*.yaml`."""
-    folder = checkout.root / ".loom" / "rules"
-    names = sorted(p.name for p in folder.glob("*.y*ml")) if folder.is_dir() else []
-    paths = [f".loom/rules/{name}" for name in names]
-    return [(path, content) for path in paths if (content := checkout.read(path)) is not None]
 
 
 def cache_action(action: str) -> str:

@@ -25,14 +25,6 @@ CODE_RUNNING_CONFIG = (
 )
 """Files by which common linters run code of the checkout."""
 
-_OWN_KEYS = {
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "openai-compatible": ("OPENAI_API_KEY",),
-    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "ollama": ("OLLAMA_API_KEY",),
-    "scripted": (),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class HostCheck:
@@ -92,8 +84,9 @@ def check_hosts(
 
     `builtin_hosts`: names, or name:port, of the endpoints Loom knows. `allow`: LOOM_ALLOW_HOSTS. `host_models`: models
     that the host itself chose (config.choice). `loaded` gives places and says which layer named a host; without it all
-    models count as the repository's. In a local checkout that was not accepted, models on other hosts are withheld
-    (not planned, and said in one line); everywhere else they are a ConfigError that names every one of them.
+    models count as the repository's. In a local checkout that was not accepted, every model the repository chose is
+    withheld (not planned, and said in one line): no code leaves the machine because a stranger's file says so. In CI,
+    models on hosts that are neither built in nor allowed are a ConfigError that names every one of them.
     """
     check = _Check(builtin_hosts, AllowedHosts.parse(allow), local=local, accepted=accepted)
     problems: list[Problem] = []
@@ -122,18 +115,18 @@ class _Check:
     @property
     def stranger(self) -> bool:
         """Whether the repository's configuration is somebody's we were not told to trust."""
-        return not self.accepted
+        return self.local and not self.accepted
 
     def may_withhold(self, model: ModelConfig, *, trusted: bool) -> bool:
         """Whether the review can go on without the model. Never for link-local addresses: nobody means those."""
-        if trusted or not (self.local and self.stranger):
-            return False
-        return model.base_url is None or hosts.parse(model.base_url).reach != "link-local"
+        return self.stranger and not trusted and not self._is_link_local(model)
 
     def reason(self, model: ModelConfig, *, trusted: bool) -> str | None:
         """Why the model's host may not be talked to; None when it may."""
+        if self.stranger and not trusted and model.provider != "scripted" and not self._is_link_local(model):
+            return "the repository chose it, and this checkout was not accepted (`loom trust`)"
         if model.base_url is None:
-            return self._foreign_key(model, None) if not trusted else None
+            return None
         host = hosts.parse(model.base_url)
         if host.reach == "link-local":
             return f"{host.netloc} is a link-local, metadata or multicast address; no model is served there"
@@ -146,31 +139,14 @@ class _Check:
             )
         if trusted:
             return None
-        if host.name in self.builtin or host.netloc in self.builtin:
-            return self._foreign_key(model, host)
-        return self._other(host)
-
-    def _other(self, host: Host) -> str | None:
-        if self.local and self.accepted:
+        if host.name in self.builtin or host.netloc in self.builtin or self.local or host.reach == "loopback":
             return None
-        if host.reach == "loopback" and not self.stranger:
-            return None
-        if self.local:
-            return f"{host.netloc} is not a built-in host, and this checkout was not accepted (`loom trust`)"
         which = "is a private address that nobody named" if host.reach == "private" else "is not a built-in host"
         return f"{host.netloc} {which}; if it is yours, the job allows it with LOOM_ALLOW_HOSTS={host.netloc}"
 
-    def _foreign_key(self, model: ModelConfig, host: Host | None) -> str | None:
-        """A stranger's configuration may not send one vendor's key to another."""
-        variable = model.api_key_env
-        if not self.stranger or variable is None or (host and host.reach == "loopback"):
-            return None
-        own = _OWN_KEYS[model.provider] if host is None else ()
-        vendors = host.name.split(".")[-3:] if host else []
-        if variable in own or any(len(word) > 3 and word.upper() in variable.upper() for word in vendors):
-            return None
-        where = host.netloc if host else f"the host of {model.provider}"
-        return f"{variable} is not the key of {where}, and this checkout was not accepted (`loom trust`)"
+    @staticmethod
+    def _is_link_local(model: ModelConfig) -> bool:
+        return model.base_url is not None and hosts.parse(model.base_url).reach == "link-local"
 
 
 def _set_by_host(loaded: Loaded | None, name: str) -> bool:

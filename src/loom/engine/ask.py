@@ -10,17 +10,19 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from loom.core.errors import LoomError
 from loom.core.finding import RawFinding
 from loom.engine import prompts
 from loom.engine.budget import Budget
 from loom.engine.chunks import halve
-from loom.engine.parse import Answer, parse
 from loom.engine.view import FileView
 from loom.llm.base import Model, NoReplyError, Reply, Request, TokenUsage
 from loom.store.cache import Cache
+
+if TYPE_CHECKING:
+    from loom.engine.parse import Answer
 
 T = TypeVar("T")
 
@@ -138,12 +140,12 @@ async def _ask_model(
         for half in halves:
             asked += await _ask_model(half, make=make, model=model, desk=desk, tell=tell)
         return asked
-    answer = parse(reply.text, only_path=only)
+    answer = _read(reply.text, only)
     if reply.finish == "stop" and not answer.recognised:
         again, repaired = await _send(prompts.repair(request, reply.text), ids, model, desk, tell)
         asked += replace(again, not_reviewed=(), reasons=())
         if repaired is not None and repaired.finish == "stop":
-            reply, answer = repaired, parse(repaired.text, only_path=only)
+            reply, answer = repaired, _read(repaired.text, only)
     judged = _judge(answer, ids, reply.model, reply)
     if not judged.not_reviewed and desk.cache is not None:
         desk.cache.put(key, {"text": desk.mask(reply.text), "model": reply.model}, now_s=desk.now_s())
@@ -182,6 +184,12 @@ def _usage(usage: TokenUsage, reply: Reply, cost: float | None) -> Asked:
         cost_usd=cost or 0.0,
         cost_known=cost is not None,
     )
+
+
+def _read(text: str, only: str | None) -> Answer:
+    from loom.engine.parse import parse  # not before the request is out: cli.session has it imported meanwhile
+
+    return parse(text, only_path=only)
 
 
 def _judge(answer: Answer, ids: Sequence[str], model: str, reply: Reply | None = None) -> Asked:
@@ -255,7 +263,7 @@ def _from_cache(desk: Desk, key: bytes, only: str | None) -> tuple[Answer, str] 
     entry = desk.cache.get(key, now_s=desk.now_s()) if desk.cache is not None else None
     if entry is None or not isinstance(text := entry.get("text"), str):
         return None
-    answer = parse(text, only_path=only)
+    answer = _read(text, only)
     if not answer.recognised or answer.truncated:
         return None
     return answer, str(entry.get("model", ""))

@@ -147,6 +147,8 @@ def plan(
             skipped.append(SkippedPipeline(pipeline, reason))
             continue
         mine = _files_for(pipeline, for_models if pipeline.kind == "llm" else readable)
+        if not change.files:
+            continue  # nothing changed: that is said once, not by every pipeline
         if not mine:
             skipped.append(SkippedPipeline(pipeline, "no changed file is for it"))
         elif pipeline.kind == "llm":

@@ -20,7 +20,6 @@ from loom.engine.aggregate import compare
 from loom.engine.ask import Desk
 from loom.engine.budget import Budget
 from loom.engine.chunks import Cost
-from loom.engine.conclude import Places, conclude
 from loom.engine.plan import (
     ATTENTION_TOKENS,
     PROMPT_RESERVE,
@@ -119,6 +118,8 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
         for chain in models.values():
             for model in chain:
                 await model.aclose()
+    from loom.engine.conclude import Places, conclude  # imported while the models were thinking, see cli.session
+
     ran = tools.clock()
     places = Places(job.change, job.files, masked.views, tools.masker)
     concluded = conclude(
@@ -178,6 +179,7 @@ async def _run(
         request=questions.request,
         progress=tools.progress,
         clock=tools.clock,
+        stop=tools.stop,
         parallel=config.advanced.parallel_pipelines,
     )
     runs: list[PipelineRun] = []

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loom.analyzers.base import Analyzer
+from loom.analyzers.base import Analyzer, Report
 from loom.config.schema import Pipeline
 from loom.core.change import Files
 from loom.core.errors import LoomError
@@ -21,6 +21,9 @@ from loom.engine.plan import AnalyzerWork, ModelWork, Plan, SkippedPipeline
 from loom.engine.view import FileView
 from loom.infra.progress import Progress
 from loom.llm.base import Model, Request
+
+_GRACE_S = 1.0
+"""How long an interrupt waits for analyzers that are under way."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class Crew:
     progress: Progress
     clock: Callable[[], float]
     """time.monotonic."""
+    stop: Callable[[], None]
+    """Kill every child process."""
     parallel: bool = True
 
 
@@ -69,7 +74,8 @@ async def run_all(plan: Plan, crew: Crew, runs: list[PipelineRun]) -> None:
         jobs.append(_run_model(model_work, crew, record))
     if not crew.parallel:
         for job in jobs:
-            await job
+            async with asyncio.TaskGroup() as group:
+                group.create_task(job)
         return
     async with asyncio.TaskGroup() as group:
         for job in jobs:
@@ -98,7 +104,7 @@ async def _run_analyzer(work: AnalyzerWork, crew: Crew, record: PipelineRun) -> 
     hint = ""
     not_reviewed: tuple[str, ...] = ()
     try:
-        report = await asyncio.to_thread(lambda: crew.analyzer(pipeline).run(work.change, crew.files))
+        report = await _in_thread(lambda: crew.analyzer(pipeline).run(work.change, crew.files), crew)
     except LoomError as error:
         status, reason, hint = "failed", error.message, error.hint
         not_reviewed = tuple(f.path for f in work.change.files)
@@ -122,6 +128,20 @@ async def _run_analyzer(work: AnalyzerWork, crew: Crew, record: PipelineRun) -> 
         not_reviewed=not_reviewed,
     )
     crew.progress.finished(pipeline.name, status, reason)
+
+
+async def _in_thread(work: Callable[[], Report], crew: Crew) -> Report:
+    """The report of an analyzer. A thread cannot be interrupted: on an interrupt its children are killed and it gets a
+    moment to end, so that what it found is not lost."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        crew.stop()
+        done, _ = await asyncio.wait({running}, timeout=_GRACE_S)
+        if not done or running.cancelled():
+            raise
+        return running.result()
 
 
 async def _run_model(work: ModelWork, crew: Crew, record: PipelineRun) -> None:
@@ -196,7 +216,8 @@ def model_outcome(record: PipelineRun, *, duration_ms: int, interrupted: bool = 
         input_tokens=asked.input_tokens,
         cached_tokens=asked.cached_tokens,
         output_tokens=asked.output_tokens,
-        cost_usd=asked.cost_usd if asked.cost_known else None,
+        # A request that never got a reply has a price nobody knows; a cached answer is free.
+        cost_usd=asked.cost_usd if asked.cost_known and (asked.models or not asked.requests) else None,
         duration_ms=duration_ms,
         not_reviewed=not_reviewed,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from loom.infra.net import Network
     from loom.llm.base import Model, Settings
+    from loom.llm.windows import Memory
 
 Read = Callable[[str], bytes | None]
 """Reads a file of the configuration's folder, by its path relative to `.loom/`; None when it is not there."""
@@ -22,7 +23,15 @@ TABLE: Mapping[str, str] = {
 """Provider -> a wire.Wire, or for `scripted` a function that makes a whole model."""
 
 
-def make(name: str, settings: Settings, *, environ: Mapping[str, str], network: Network, read: Read) -> Model:
+def make(
+    name: str,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    network: Network,
+    read: Read,
+    memory: Memory | None = None,
+) -> Model:
     """The model configured as `models.NAME`. Calls nothing, and does not need the key: a missing one is a NoReplyError
     (model-no-key) of `complete`, so that planning works and cached answers still serve. Raises UsageError for an
     unknown provider or a base_url that is no address."""
@@ -34,4 +43,4 @@ def make(name: str, settings: Settings, *, environ: Mapping[str, str], network: 
         return model
     from loom.llm import assembly
 
-    return assembly.build(name, settings, member, environ=environ, network=network)
+    return assembly.build(name, settings, member, environ=environ, network=network, memory=memory)

@@ -11,6 +11,7 @@ from loom.llm import endpoints
 from loom.llm.base import NoReplyError, Settings
 from loom.llm.conversation import HttpModel, Learned
 from loom.llm.endpoints import Endpoint
+from loom.llm.windows import Memory
 from loom.llm.wire import Secret, Target, Traits, Wire
 
 # config.md: "8, 2 for loopback"; a configuration made without the schema may leave it open.
@@ -24,6 +25,7 @@ def build(
     *,
     environ: Mapping[str, str],
     network: Network,
+    memory: Memory | None = None,
 ) -> HttpModel:
     """See llm.make."""
     base_url = settings.base_url or _default_url(settings.provider, environ)
@@ -50,7 +52,7 @@ def build(
             slug="model-no-key",
         )
     learned = _learned(target, settings, origin, network)
-    return HttpModel(member(target), settings, network=network, learned=learned, no_key=no_key)
+    return HttpModel(member(target), settings, network=network, learned=learned, no_key=no_key, memory=memory)
 
 
 def _default_url(provider: str, environ: Mapping[str, str]) -> str:

@@ -56,13 +56,21 @@ class HttpModel:
     """base.Model for every wire format."""
 
     def __init__(
-        self, wire: Wire, settings: Settings, *, network: Network, learned: Learned, no_key: NoReplyError | None = None
+        self,
+        wire: Wire,
+        settings: Settings,
+        *,
+        network: Network,
+        learned: Learned,
+        no_key: NoReplyError | None = None,
+        memory: windows.Memory | None = None,
     ) -> None:
         self._wire = wire
         self._settings = settings
         self._network = network
         self._learned = learned
         self._no_key = no_key
+        self._memory = memory or windows.Forgetful()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.identity}>"
@@ -114,10 +122,14 @@ class HttpModel:
         known = self._settings.context_window or self._learned.window
         if known or prices.window(target.endpoint.name, target.model) or target.endpoint.window or self._no_key:
             return
+        if (said := self._memory.recall(self.identity)) is not None:
+            self._learned.window = said or None
+            return
         remaining = min(_PREPARE_S, deadline - self._network.policy.clock())
         with contextlib.suppress(TimeoutError, LoomError, ValueError):
             async with asyncio.timeout(max(0.0, remaining)):
                 self._learned.window = await windows.ask(target, self._wire.headers(), self._network)
+                self._memory.remember(self.identity, self._learned.window or 0)
 
     async def complete(self, request: Request, *, deadline: float, on_tokens: OnTokens | None = None) -> Reply:
         """See base.Model."""
@@ -277,8 +289,8 @@ class HttpModel:
         slug = {"timeout": "model-timeout", "broken": "model-server", "too-large": "model-server"}.get(error.kind)
         slug = slug or ("model-bad-request" if error.kind == "url" else "model-unreachable")
         ours = NoReplyError(error.message, hint=error.hint, slug=slug)
-        # A local server that was silent for ten minutes will be silent for ten more.
-        if error.transient and not (error.kind == "timeout" and windows.is_local(self._wire.target)):
+        # A local server that was silent for ten minutes will be silent for ten more, and one that is not running stays so.
+        if error.transient and not (error.kind in ("timeout", "connect") and windows.is_local(self._wire.target)):
             raise RetryableError(ours) from error
         raise ours from error
 

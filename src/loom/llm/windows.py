@@ -1,16 +1,37 @@
-"""How large a self-hosted model's context window is: the servers' own ways to say so."""
+"""How large a self-hosted model's context window is: the servers' own ways to say so, and what they said before."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from loom.infra.net import Network, origin_of
 from loom.llm.wire import Target, as_dict, count
 
 # What Ollama is asked to load when the model could take more: the window costs memory whether it is used or not.
 OLLAMA_MOST = 32_768
+
+
+class Memory(Protocol):
+    """What servers said in earlier runs, so that a review with nothing to ask calls nobody."""
+
+    def recall(self, model: str) -> int | None:
+        """The window in tokens; 0 when the server did not say; None when it was not asked, or too long ago."""
+
+    def remember(self, model: str, window: int) -> None:
+        """Keep it."""
+
+
+class Forgetful:
+    """Remembers nothing: every run asks."""
+
+    def recall(self, model: str) -> int | None:
+        """See Memory.recall."""
+        return None
+
+    def remember(self, model: str, window: int) -> None:
+        """See Memory.remember."""
 
 
 def is_local(target: Target) -> bool:
