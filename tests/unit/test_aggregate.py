@@ -120,7 +120,7 @@ def test_the_worst_severity_survives(items: list[Anchored]) -> None:
 
 
 def test_the_nth_occurrence_counts_the_same_code_above() -> None:
-    lines = {1: "x = 1", 2: "y", 3: "  x  =  1", 4: "y", 5: "x = 1"}
+    lines = {1: "x = 1", 2: "y", 3: "x = 1", 4: "y", 5: "x = 1"}
     assert occurrence("x = 1", 5, lines) == 2
     assert occurrence("x = 1\ny", 3, lines) == 1
     assert occurrence("", 3, lines) == 0
@@ -144,3 +144,20 @@ def test_one_earlier_finding_is_recognised_once() -> None:
     marked, fixed = compare(now, before)
     assert sorted(f.state for f in marked) == ["new", "open"]
     assert fixed == ()
+
+
+def test_findings_in_a_script_without_spaces_are_told_apart_by_what_they_say() -> None:
+    one, two = found("割引コードが検証されていません"), found("合計がオーバーフローする可能性があります")
+    again = found("割引コードは検証されていません", pipeline="logic")
+    assert sorted(f.sources for f in merge([one, two, again])) == [("logic", "review"), ("review",)]
+
+
+def test_findings_without_any_word_are_one_only_when_they_say_the_same() -> None:
+    assert len(merge([found("??"), found("!!")])) == 2
+    assert len(merge([found("??"), found("??", pipeline="logic")])) == 1
+
+
+def test_a_tools_finding_keeps_its_identity_when_a_model_agrees() -> None:
+    fact = found(pipeline="lint", rule="E1", deterministic=True)
+    claim = found(severity=Severity.BLOCKER)
+    assert merge([fact])[0].fingerprint == merge([fact, claim])[0].fingerprint

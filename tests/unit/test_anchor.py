@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom.core.finding import RawFinding
-from loom.engine.anchor import Place, Sides, code_at, locate
+from loom.engine.anchor import Place, code_at, locate
+from loom.engine.sides import Sides
 
 NEW = {
     10: "def total(items):",
@@ -46,6 +47,17 @@ CASES = {
     "no quote: the number": (raw(13), Place("exact", "new", 13, 13)),
     "no quote, a line outside the hunks": (raw(25), Place("file", "new", 25, 25)),
     "neither quote nor number": (raw(), Place("file", "new", None, None)),
+    "a range shifted, its quote in the middle": (
+        raw(11, "if rate:", 12),
+        Place("moved", "new", 13, 13, whole_range=False),
+    ),
+    "a part of the claimed line, a whole line elsewhere": (raw(14, "return"), Place("exact", "new", 14, 14)),
+    "a line no file has": (
+        raw(10, "rate = DISCOUNTS[code]", 1_000_000_000),
+        Place("exact", "new", 10, 15, whole_range=False),
+    ),
+    "no quote, a line no file has": (raw(13, None, 1_000_000_000), Place("exact", "new", 13, 15, whole_range=False)),
+    "a number below one": (raw(-3, "rate = DISCOUNTS[code]"), Place("exact", "new", 12, 12)),
     "an empty quote is none": (raw(13, "  \n "), Place("exact", "new", 13, 13)),
 }
 

@@ -29,6 +29,7 @@ def finding(severity: Severity, *, deterministic: bool):
         (Severity.BLOCKER, False, "blocker", "never", False),
         (Severity.BLOCKER, False, "blocker", "blocker", True),
         (Severity.INFO, False, "never", "info", True),
+        (Severity.BLOCKER, True, "never", "blocker", False),
     ],
 )
 def test_facts_and_claims_have_a_bar_each(severity, deterministic, fail_on, fail_on_model, blocks) -> None:

@@ -12,7 +12,7 @@ from support.engine import Line, Scripted, answer, config, run_engine, shown_fil
 
 from loom.analyzers.base import Report
 from loom.core.change import ChangeRef, ChangeSet, NoFiles
-from loom.core.errors import ScriptError, UsageError
+from loom.core.errors import ConfigError, ScriptError, UsageError
 from loom.core.finding import RawFinding, Severity
 from loom.engine.plan import Selection
 from loom.infra.parse_diff import parse
@@ -431,3 +431,144 @@ def test_an_interrupt_keeps_what_was_paid_for() -> None:
     assert not result.outcome.complete
     assert len(result.findings) == 1
     assert "interrupted" in (result.pipelines[0].reason or "")
+
+
+# -- what a change must not be able to do, and what must not be said of it ---------------------------------------------
+
+
+class Contents:
+    """Files by path: (before, after)."""
+
+    def __init__(self, **sides: tuple[bytes | None, bytes | None]) -> None:
+        self._sides = sides
+
+    def base(self, path: str) -> bytes | None:
+        return self._sides.get(path.replace(".", "_").replace("/", "_"), (None, None))[0]
+
+    def head(self, path: str) -> bytes | None:
+        return self._sides.get(path.replace(".", "_").replace("/", "_"), (None, None))[1]
+
+
+def covering(request):
+    return answer([], [f"{path}#1" for path in shown_files(request)])
+
+
+def new_file(path: str, *lines: str) -> str:
+    body = "".join(f"+{line}\n" for line in lines)
+    head = f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n"
+    return f"{head}@@ -0,0 +1,{len(lines)} @@\n{body}"
+
+
+def test_a_change_cannot_hide_code_from_models_by_a_name_or_a_long_line() -> None:
+    sneaky = change(new_file("evil_pb2.py", "import os"), diff_of("app.js", "x" * 2_500))
+    model = Scripted(covering)
+    review(model, sneaky)
+    assert shown_files(model.requests[0]) == {"evil_pb2.py", "app.js"}
+
+
+def test_text_turned_binary_is_not_reviewed_and_the_review_incomplete() -> None:
+    patch = "diff --git a/app.py b/app.py\nindex 1111111..2222222 100644\nBinary files a/app.py and b/app.py differ\n"
+    result = run_engine(change(patch), Contents(app_py=(b"x = 1\n", b"x\0")), models=Scripted(covering))
+    assert result.outcome.exit_code == 3
+    assert [f.reason for f in result.files] == ["was text and is binary now: nothing can look into it"]
+
+
+def test_one_file_over_the_limit_makes_the_review_incomplete() -> None:
+    huge = change(diff_of("a.py", *["x = 1"] * 50))
+    result = review(Scripted(covering), huge, settings=config(triggers={"max_changes": 10}))
+    assert result.outcome.exit_code == 3
+    assert [f.reviewed for f in result.files] == [False]
+
+
+def test_a_file_that_no_pipeline_looks_at_is_not_called_reviewed() -> None:
+    two = change(diff_of("a.py", "x = 1"), diff_of("b.js", "y = 2"))
+    settings = config(pipelines=[{"name": "review", "include_paths": ["*.py"]}])
+    result = review(Scripted(covering), two, settings=settings)
+    assert {f.path: f.reason for f in result.files} == {"a.py": None, "b.js": "no pipeline looked at it"}
+
+
+class Linter:
+    """Reports what it is told to."""
+
+    def __init__(self, *findings: RawFinding) -> None:
+        self.findings = findings
+
+    def run(self, change, files):
+        return Report(self.findings)
+
+
+def lint(changed: ChangeSet, *findings: RawFinding, triggers: Any = None, **pipeline: Any):
+    settings = config(pipelines=[{"name": "lint", "run": "x", **pipeline}], triggers=triggers or {})
+    return run_engine(changed, NoFiles(), models={}, settings=settings, analyzers={"lint": Linter(*findings)})
+
+
+def test_a_tools_findings_on_files_it_was_not_asked_about_do_not_count() -> None:
+    two = change(diff_of("a.py", "x = 1"), diff_of("gen/b.py", "y = 2"))
+    said = RawFinding(path="gen/b.py", line=2, message="m", rule="R", severity=Severity.BLOCKER)
+    left_out, ignored = (
+        lint(two, said, exclude_paths=["gen/**"]),
+        lint(two, said, triggers={"ignore_paths": ["gen/**"]}),
+    )
+    assert [d.reason for d in left_out.dropped] == ["filter"]
+    assert [d.reason for d in ignored.dropped] == ["outside_change"]
+    assert left_out.outcome.exit_code == ignored.outcome.exit_code == 0
+
+
+def test_a_finding_on_the_original_of_a_copy_is_not_put_on_the_copy() -> None:
+    copy = (
+        "diff --git a/a.py b/b.py\nsimilarity index 90%\ncopy from a.py\ncopy to b.py\n"
+        "--- a/a.py\n+++ b/b.py\n@@ -1,1 +1,2 @@\n keep\n+x = 1\n"
+    )
+    result = lint(change(copy), RawFinding(path="a.py", line=2, message="m", rule="R"))
+    assert [d.reason for d in result.dropped] == ["outside_change"]
+
+
+def test_a_tools_line_wins_over_the_code_it_shows() -> None:
+    result = lint(ONE, RawFinding(path="src/cart.py", line=3, message="m", rule="R", quote="its own rendering"))
+    assert [(f.line, f.anchor) for f in result.findings] == [(3, "exact")]
+
+
+def test_a_teams_severity_map_is_for_built_in_analyzers_too() -> None:
+    pipeline = {
+        "name": "rules",
+        "uses": "builtin/rules",
+        "severity_map": {"sql-injection": "blocker", "warning": "info"},
+    }
+    settings = config(pipelines=[pipeline])
+    said = [
+        RawFinding(path="src/cart.py", line=2, message="a", rule="sql-injection", severity=Severity.WARNING),
+        RawFinding(path="src/cart.py", line=3, message="b", rule="other", severity=Severity.WARNING),
+    ]
+    result = run_engine(ONE, NoFiles(), models={}, settings=settings, analyzers={"rules": Linter(*said)})
+    assert [(f.rule, f.severity.value) for f in result.findings] == [("sql-injection", "blocker"), ("other", "info")]
+
+
+def test_nothing_counts_as_fixed_that_was_not_looked_at() -> None:
+    two = change(diff_of("src/cart.py", "rate = DISCOUNTS[code]"), diff_of("b.py", "y = 2"))
+    first = review(answer([BUG], ["src/cart.py#1", "b.py#1"]), two)
+    narrow = review(answer([], ["b.py#1"]), two, previous=first, selection=Selection(paths=("b.py",)))
+    reverted = review(answer([], ["b.py#1"]), change(diff_of("b.py", "y = 2")), previous=first)
+    assert narrow.fixed == ()
+    assert reverted.fixed == (first.findings[0].fingerprint,)
+
+
+def test_paths_that_match_nothing_are_named() -> None:
+    result = review(answer(), selection=Selection(paths=("nope/**",)))
+    assert result.outcome.skipped == "no changed file matches --paths nope/**"
+
+
+def test_a_prompt_that_names_what_does_not_exist_is_refused_before_any_work() -> None:
+    model = Scripted([Line(reply=answer())])
+    with pytest.raises(ConfigError, match="difff"):
+        review(model, settings=config(pipelines=[{"name": "review", "prompt": "Look at {{difff}}"}]))
+    assert model.requests == []
+
+
+def test_a_name_with_a_line_feed_is_covered_and_found() -> None:
+    odd = change(
+        'diff --git "a/a\\nb.py" "b/a\\nb.py"\n--- "a/a\\nb.py"\n+++ "b/a\\nb.py"\n@@ -1,1 +1,2 @@\n keep\n+x = 1\n'
+    )
+    shown = "a<U+000A>b.py"
+    result = review(answer([{**BUG, "path": shown, "quote": "x = 1"}], [f"{shown}#1"]), odd)
+    assert [(f.path, f.line) for f in result.findings] == [("a\nb.py", 2)]
+    assert [f.reviewed for f in result.files] == [True]

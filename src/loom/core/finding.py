@@ -150,7 +150,9 @@ def fingerprint(*, base_path: str, rule: str | None, code: str, nth: int, twin: 
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-_WORD = re.compile(r"[a-z0-9_]{2,}")
+_WORD = re.compile(r"\w{2,}")
+# Scripts that write no spaces between words (Thai, kana, Chinese characters, Hangul): their words are taken in pairs.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _FILLER = frozenset(
     (
         *(
@@ -179,12 +181,16 @@ _FILLER = frozenset(
 
 
 def words(text: str) -> frozenset[str]:
-    """The telling words of a text, lower case."""
-    return frozenset(_WORD.findall(text.lower())) - _FILLER
+    """The telling words of a text, in lower case; pairs of characters where a script does not part its words."""
+    found: set[str] = set()
+    for word in _WORD.findall(text.lower()):
+        if _UNSPACED.search(word):
+            found.update(word[i : i + 2] for i in range(len(word) - 1))
+        else:
+            found.add(word)
+    return frozenset(found) - _FILLER
 
 
 def likeness(a: frozenset[str], b: frozenset[str]) -> float:
-    """How alike two texts are by their words: 2·common / all (Sørensen–Dice), 0 to 1; two empty texts are alike."""
-    if not a and not b:
-        return 1.0
-    return 2 * len(a & b) / (len(a) + len(b))
+    """How alike two texts are by their words: 2·common / all (Sørensen–Dice), 0 to 1; 0 when there are none."""
+    return 2 * len(a & b) / (len(a) + len(b)) if a or b else 0.0

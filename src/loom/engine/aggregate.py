@@ -121,7 +121,7 @@ def _overlap(a: Anchored, b: Anchored) -> bool:
 def _same_fact(a: Anchored, b: Anchored, a_words: frozenset[str], b_words: frozenset[str]) -> bool:
     if a.raw.rule is not None and a.raw.rule == b.raw.rule:
         return True
-    return likeness(a_words, b_words) >= SAME_TEXT
+    return a.text == b.text or likeness(a_words, b_words) >= SAME_TEXT
 
 
 def _represent(members: Sequence[Anchored]) -> Finding:
@@ -130,13 +130,14 @@ def _represent(members: Sequence[Anchored]) -> Finding:
     severity, deterministic_severity = merge_severity(members)
     confidences = [m.raw.confidence for m in members if m.raw.confidence is not None]
     same_lines = (m for m in members if (m.line, m.end_line, m.side) == (first.line, first.end_line, first.side))
-    fact = next((m for m in members if m.deterministic and m.raw.rule), first)
+    fact = next((m for m in members if m.deterministic), first)
     return Finding(
+        # A tool's finding keeps its identity when a model comes to agree with it, or no longer does.
         fingerprint=fingerprint(
-            base_path=first.base_path,
-            rule=first.raw.rule if first.deterministic else None,
-            code=first.code,
-            nth=first.nth,
+            base_path=fact.base_path,
+            rule=fact.raw.rule if fact.deterministic else None,
+            code=fact.code,
+            nth=fact.nth,
         ),
         pipeline=first.pipeline,
         sources=tuple(dict.fromkeys(m.pipeline for m in members)),
@@ -175,17 +176,18 @@ def _twin(print_: str, twin: int) -> str:
     return fingerprint(base_path=print_, rule=None, code="", nth=0, twin=twin)
 
 
-def occurrence(code: str, line: int | None, lines: Mapping[int, str]) -> int:
-    """How many times the code stands in `lines` (number -> text) before `line`: the `nth` of a fingerprint."""
+def occurrence(code: str, line: int | None, normalised: Mapping[int, str]) -> int:
+    """How many times the code stands before `line` in the file (number -> `normalise_code` of the line): the `nth` of
+    a fingerprint."""
     wanted = normalise_code(code)
     if line is None or not wanted:
         return 0
     height = code.count("\n") + 1
-    if height == 1:
-        return sum(1 for n, text in lines.items() if n < line and normalise_code(text) == wanted)
     first = normalise_code(code.split("\n", 1)[0])
-    starts = (n for n, text in lines.items() if n < line and normalise_code(text) == first)
-    return sum(1 for n in starts if normalise_code("\n".join(lines.get(k, "") for k in range(n, n + height))) == wanted)
+    starts = (n for n, text in normalised.items() if n < line and text == first)
+    return sum(
+        1 for n in starts if "\n".join(text for k in range(n, n + height) if (text := normalised.get(k, ""))) == wanted
+    )
 
 
 def compare(now: Sequence[Finding], before: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -218,7 +220,10 @@ def _recognise(finding: Finding, earlier: Iterable[Finding]) -> Finding | None:
         and old.side == finding.side
         and old.deterministic == finding.deterministic
         and (old.rule == finding.rule if finding.deterministic else True)
-        and likeness(telling, words(f"{old.title} {old.message}")) >= SAME_TEXT
+        and (
+            (old.title, old.message) == (finding.title, finding.message)
+            or likeness(telling, words(f"{old.title} {old.message}")) >= SAME_TEXT
+        )
         and _near(finding, old)
     ]
     return min(alike, key=lambda old: (abs((old.line or 0) - (finding.line or 0)), old.fingerprint), default=None)

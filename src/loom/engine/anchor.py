@@ -8,11 +8,12 @@ if it can carry a comment. A quote that is nowhere in the file was invented.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from loom.core.diff import Side
 from loom.core.finding import Anchor, RawFinding
+from loom.engine.sides import Reading, Sides
 
 AMBIGUOUS_BEYOND = 20
 """Lines. A quote that occurs several times, none nearer to the claimed line than this, says which file, not where."""
@@ -20,36 +21,6 @@ AMBIGUOUS_BEYOND = 20
 _MARK = re.compile(r"\[REDACTED:([^\]:]+):\d+\]")
 _GUTTER = re.compile(r"^\s*(?:\d+\s*[+\- ]?|[+\-])\s*\|\s?")  # "  42 + | code", as our own prompt shows it
 _SPACE = re.compile(r"\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """The lines of one file that findings can stand on: number -> masked text, per side."""
-
-    path: str
-    base_path: str
-    new: Mapping[int, str]
-    """Every new-side line of the hunks."""
-    old: Mapping[int, str]
-    """Every removed or kept line of the hunks."""
-    changed_new: frozenset[int]
-    changed_old: frozenset[int]
-    whole_new: Sequence[str] | None = None
-    """The whole new file, masked; None where only the hunks are known."""
-    whole_old: Sequence[str] | None = None
-
-    def lines(self, side: Side) -> Mapping[int, str]:
-        """Lines of the hunks on `side`."""
-        return self.new if side == "new" else self.old
-
-    def changed(self, side: Side) -> frozenset[int]:
-        """Lines of `side` that the change itself added or removed."""
-        return self.changed_new if side == "new" else self.changed_old
-
-    def whole(self, side: Side) -> Mapping[int, str]:
-        """The whole file on `side` where known, else the hunks."""
-        known = self.whole_new if side == "new" else self.whole_old
-        return self.lines(side) if known is None else dict(enumerate(known, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +37,23 @@ class Place:
 
 def locate(raw: RawFinding, sides: Sides) -> Place | None:
     """The place of a finding in its file, or None when it quotes code that is not there."""
+    raw = _possible(raw, sides)
     quote = _quote_lines(raw.quote)
     if not quote:
         return _by_number(raw, sides)
     sides_in_turn: tuple[Side, Side] = ("new", "old") if raw.side == "new" else ("old", "new")
-    readings = [(_exactly, quote), (_loosely, quote)]
+    readings: list[tuple[Reading, list[str]]] = [(_exactly, quote), (_loosely, quote)]
     if unmarked := _unmarked(quote):
         readings.append((_loosely, unmarked))
     for same, lines in readings:
         wanted = [same(line) for line in lines]
         for side in sides_in_turn:
-            if starts := list(_occurrences(wanted, sides.lines(side), same)):
+            if starts := list(_occurrences(wanted, sides.read(side, same), raw.line)):
                 return _nearest(raw, sides, side, starts, len(quote), exact=same is _exactly)
     for same, lines in readings:
         wanted = [same(line) for line in lines]
         for side in sides_in_turn:
-            if starts := list(_occurrences(wanted, sides.whole(side), same)):
+            if starts := list(_occurrences(wanted, sides.read(side, same, whole=True), raw.line)):
                 line = min(starts, key=lambda n: abs(n - (raw.line or n)))
                 return Place("file", side, line, line + len(quote) - 1)
     return None
@@ -96,48 +68,68 @@ def code_at(place: Place, sides: Sides) -> str:
     return _MARK.sub(r"[REDACTED:\1]", code)
 
 
+def _possible(raw: RawFinding, sides: Sides) -> RawFinding:
+    """Numbers that no line can have are not believed: they come from a model, and may be anything."""
+    last = max(sides.last_line("new"), sides.last_line("old"))
+    line = raw.line if raw.line is not None and raw.line >= 1 else None
+    end = raw.end_line if line is not None else None
+    if line == raw.line and (end is None or end <= max(last, line or 0)):
+        return raw if end == raw.end_line else replace(raw, end_line=end)
+    return replace(raw, line=line, end_line=None if end is None or line is None else min(end, max(last, line)))
+
+
 def _by_number(raw: RawFinding, sides: Sides) -> Place:
     """Without a quote the number is all there is: believed where a comment can stand."""
     if raw.line is None:
         return Place("file", raw.side, None, None)
     end = max(raw.line, raw.end_line or raw.line)
     lines = sides.lines(raw.side)
-    inside = [n for n in range(raw.line, min(end, raw.line + 2000) + 1) if n in lines]
-    if not inside:
+    first = next((n for n in range(raw.line, end + 1) if n in lines), None)
+    if first is None:
         return Place("file", raw.side, raw.line, end)
-    run = _run_from(inside[0], end, lines)
-    return Place("exact", raw.side, inside[0], run, whole_range=(inside[0], run) == (raw.line, end))
+    run = _run_from(first, end, lines)
+    return Place("exact", raw.side, first, run, whole_range=(first, run) == (raw.line, end))
 
 
 def _nearest(raw: RawFinding, sides: Sides, side: Side, starts: list[int], height: int, *, exact: bool) -> Place:
     """The occurrence that the finding means: the claimed one, else the nearest, changed lines before kept ones."""
-    claim, claim_end = raw.line, max(raw.line or 0, raw.end_line or 0)
-    if claim is None:
+    right: Anchor = "exact" if exact and side == raw.side else "moved"
+    if raw.line is None:
         changed = [n for n in starts if any(k in sides.changed(side) for k in range(n, n + height))]
         candidates = changed or starts
-        if len(candidates) > 1:
-            return Place("file", side, None, None)
-        return _span(sides, side, candidates[0], height, raw, anchor="moved" if not exact else "exact")
+        return _span(sides, side, candidates[0], height, right) if len(candidates) == 1 else _somewhere(side)
+    claim, claimed = raw.line, _claimed_height(raw, height)
     if claim in starts:
-        return _span(sides, side, claim, height, raw, anchor="exact" if exact and side == raw.side else "moved")
-    within = [n for n in starts if claim <= n and n + height - 1 <= claim_end]
-    if within and side == raw.side:  # the claimed range holds the quote: the claim was right
-        return _span(sides, side, claim, claim_end - claim + 1, raw, anchor="exact" if exact else "moved")
+        return _span(sides, side, claim, max(height, claimed), right)
+    if side == raw.side and any(claim <= n and n + height <= claim + claimed for n in starts):
+        return _span(sides, side, claim, claimed, right)  # the claimed range holds the quote: the claim was right
     best = min(starts, key=lambda n: (abs(n - claim), n not in sides.changed(side), n))
     if len(starts) > 1 and abs(best - claim) > AMBIGUOUS_BEYOND:
-        return Place("file", side, None, None)
-    return _span(sides, side, best, height, raw, anchor="moved")
+        return _somewhere(side)
+    # Where in a longer range the quote stood cannot be told: then the quote is the place, and no range to replace.
+    place = _span(sides, side, best, height, "moved")
+    return place if claimed <= height else replace(place, whole_range=False)
 
 
-def _span(sides: Sides, side: Side, start: int, height: int, raw: RawFinding, *, anchor: Anchor) -> Place:
-    """From `start` over the quote or the claimed range, whichever is longer, as far as comments can stand."""
-    claimed = (raw.end_line - raw.line + 1) if raw.line and raw.end_line and raw.end_line >= raw.line else height
-    end = start + max(height, claimed) - 1
+def _somewhere(side: Side) -> Place:
+    """In this file, but nobody can tell where."""
+    return Place("file", side, None, None)
+
+
+def _claimed_height(raw: RawFinding, height: int) -> int:
+    """Lines of the claimed range; the quote's own where only one line was claimed."""
+    if raw.line is None or raw.end_line is None or raw.end_line < raw.line:
+        return height
+    return raw.end_line - raw.line + 1
+
+
+def _span(sides: Sides, side: Side, start: int, height: int, anchor: Anchor) -> Place:
+    """`height` lines from `start`, as far as comments can stand."""
+    end = start + height - 1
     lines = sides.lines(side)
-    if start not in lines:  # a claimed range that begins above the hunk
-        start = next(n for n in range(start, end + 1) if n in lines)
-    run = _run_from(start, end, lines)
-    return Place(anchor, side, start, run, whole_range=run == end)
+    first = next(n for n in range(start, end + 1) if n in lines)  # a claimed range may begin above the hunk
+    run = _run_from(first, end, lines)
+    return Place(anchor, side, first, run, whole_range=(first, run) == (start, end))
 
 
 def _run_from(start: int, end: int, lines: Mapping[int, str]) -> int:
@@ -148,13 +140,14 @@ def _run_from(start: int, end: int, lines: Mapping[int, str]) -> int:
     return last
 
 
-def _occurrences(wanted: Sequence[str], lines: Mapping[int, str], same: Callable[[str], str]) -> Iterator[int]:
+def _occurrences(wanted: Sequence[str], texts: Mapping[int, str], claim: int | None) -> Iterator[int]:
     """Line numbers at which the quote starts. One-line quotes may be a part of the line; in longer ones the first
     line may lack its start and the last its end."""
-    texts = {number: same(text) for number, text in lines.items()}
     if len(wanted) == 1:
         whole = [n for n, text in texts.items() if text == wanted[0]]
-        # Only when no line is the quote and nothing more: otherwise `x` would be found in every line that holds an x.
+        if claim is not None and wanted[0] in texts.get(claim, ""):
+            whole.append(claim)
+        # Parts of other lines only when no line is the quote and nothing more: else `x` would be wherever an x is.
         yield from whole or (n for n, text in texts.items() if wanted[0] in text)
         return
     first, *middle, last = wanted

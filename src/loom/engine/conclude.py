@@ -14,7 +14,10 @@ from loom.core.diff import FileChange, decode_text, show_path
 from loom.core.finding import Finding, RawFinding, Severity
 from loom.core.result import Dropped, DropReason
 from loom.engine.aggregate import Anchored, merge, occurrence
-from loom.engine.anchor import Place, Sides, code_at, locate
+from loom.engine.anchor import Place, code_at, locate
+from loom.engine.plan import wants
+from loom.engine.show_diff import one_line
+from loom.engine.sides import Sides
 from loom.engine.suggest import prove
 from loom.engine.view import FileView, LineMasker
 from loom.infra.text import visible
@@ -41,11 +44,11 @@ class Places:
         self._sides: dict[str, Sides] = {}
         self._by_name: dict[str, FileChange] = {}
         for file in change.files:
-            if file.old_path:
+            if file.old_path and file.status == "renamed":  # the original of a copy is still there, and another file
                 self._by_name.setdefault(show_path(file.old_path), file)
         for file in change.files:
-            self._by_name[show_path(file.path)] = file
-            self._by_name[file.path] = file
+            for name in (one_line(show_path(file.path)), show_path(file.path), file.path):  # as a model was shown it
+                self._by_name[name] = file
 
     def find(self, path: str) -> FileChange | None:
         """The changed file that `path` means; `a/`, `b/`, `./`, a leading `/` and a hunk's `#n` are forgiven."""
@@ -115,10 +118,12 @@ def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | D
         if pipeline.outside_change or (deterministic and pipeline.filter == "none"):
             return _outside(raw, pipeline, deterministic=deterministic)
         return "outside_change"
+    if deterministic and not wants(pipeline, file.path):
+        return "filter"
     sides = places.sides(file)
-    place = locate(raw, sides)
-    if place is None and deterministic:  # a tool's excerpt may be its own rendering of the code
-        place = locate(replace(raw, quote=None), sides)
+    # A tool knows its line; the code it shows may be its own rendering.
+    by_number = deterministic and raw.line is not None
+    place = locate(replace(raw, quote=None) if by_number else raw, sides)
     if place is None:
         return "invented_quote"
     if deterministic and pipeline.filter != "none" and not _counts(raw, place, sides):
@@ -135,7 +140,7 @@ def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | D
         line=place.line,
         end_line=place.end_line,
         code=code,
-        nth=occurrence(code, place.line, sides.whole(place.side)),
+        nth=occurrence(code, place.line, sides.normalised(place.side)),
         suggestion=prove(raw, place, path=file.path, head=places.head(file)),
     )
 
@@ -167,6 +172,9 @@ def _counts(raw: RawFinding, place: Place, sides: Sides) -> bool:
 
 def _severity(raw: RawFinding, pipeline: Pipeline) -> Severity:
     severity = raw.severity or Severity(pipeline.severity)
+    if pipeline.kind == "builtin":  # a script's levels were mapped where its output was read
+        mapped = pipeline.severity_map.get(raw.rule or "") or pipeline.severity_map.get(severity.value)
+        severity = Severity(mapped) if mapped else severity
     if pipeline.max_severity is not None:
         ceiling = Severity(pipeline.max_severity)
         return ceiling if severity.rank < ceiling.rank else severity

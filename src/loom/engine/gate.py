@@ -27,9 +27,10 @@ class Exit(enum.IntEnum):
 
 
 def reaches_bar(finding: Finding, *, fail_on: Bar, fail_on_model: Bar) -> bool:
-    """Deterministic findings are facts and count by their own worst severity; claims of models count apart."""
-    if finding.deterministic_severity is not None and _at(finding.deterministic_severity, fail_on):
-        return True
+    """Deterministic findings are facts and count by their own worst severity, whatever a model adds; what only models
+    claim counts apart."""
+    if finding.deterministic_severity is not None:
+        return _at(finding.deterministic_severity, fail_on)
     return _at(finding.severity, fail_on_model)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet, Files
-from loom.core.diff import FileChange
+from loom.core.diff import FileChange, show_path
 from loom.core.errors import UsageError, did_you_mean
 from loom.engine.chunks import Cost, pack
-from loom.engine.skip import policy_reason
+from loom.engine.skip import hidden_reason, policy_reason
 from loom.engine.view import FileView
 from loom.infra.globs import Globs
 
@@ -45,6 +45,8 @@ class SkippedPipeline:
     hint: str = ""
     failed: bool = False
     """Whether it should have run: then the review is incomplete."""
+    paths: tuple[str, ...] = ()
+    """What it should have looked at, where it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +79,52 @@ class Plan:
     """Path -> why it was not reviewed although it should have been. Incomplete."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The files of a review by what is to be done with them."""
+
+    readable: tuple[FileChange, ...]
+    """What analyzers get."""
+    for_models: tuple[FileChange, ...]
+    """What models are asked about, before the limits."""
+    policy: Mapping[str, str]
+    """Path -> why models are not asked about it. Complete all the same."""
+    hidden: Mapping[str, str]
+    """Path -> why nobody can look at it although somebody should. Incomplete."""
+
+
 Refusal = Callable[[Pipeline], "SkippedPipeline | None"]
 """Whether trust, missing models or missing parts keep a pipeline from running."""
 
 
-def trigger_reason(config: Config, change: ChangeSet, in_scope: Sequence[FileChange]) -> str | None:
+def sort_files(in_scope: Sequence[FileChange], files: Files) -> Sorted:
+    """Look at every file once. `files` gives the contents that the target branch has."""
+    readable = [f for f in in_scope if f.unreadable is None]
+    bases = {f.path: files.base(f.base_path) for f in readable}
+    hidden = {f.path: reason for f in readable if (reason := hidden_reason(f, base=bases[f.path]))}
+    policy = {
+        f.path: reason for f in readable if f.path not in hidden and (reason := policy_reason(f, base=bases[f.path]))
+    }
+    asked = tuple(f for f in readable if f.path not in policy and f.hunks)
+    return Sorted(tuple(readable), asked, policy, hidden)
+
+
+def trigger_reason(
+    config: Config, change: ChangeSet, in_scope: Sequence[FileChange], files: Sorted, selection: Selection
+) -> str | None:
     """Why the review as a whole is skipped, or None. What a change does not have (a local run has no labels) does not
     skip it."""
     triggers, ref = config.triggers, change.ref
     if change.files and not in_scope:
+        if selection.paths:
+            return f"no changed file matches --paths {' '.join(selection.paths)}"
         return "every changed file is ignored by triggers.ignore_paths or outside triggers.include_paths"
     if ref.source == "pr" and (reason := _pr_reason(config, change)):
         return reason
     lines = sum(f.added + f.deleted for f in in_scope)
     if lines < triggers.min_changes:
         return f"{lines} changed lines are fewer than triggers.min_changes ({triggers.min_changes})"
-    if triggers.on_too_large == "skip" and (too_large := _too_large(config, in_scope)):
+    if triggers.on_too_large == "skip" and (too_large := _too_large(config, files.for_models)):
         return f"{too_large}; raise the limit or set triggers.on_too_large: partial"
     return None
 
@@ -128,25 +160,26 @@ def plan(
     config: Config,
     change: ChangeSet,
     in_scope: Sequence[FileChange],
-    files: Files,
+    files: Sorted,
     views: Mapping[str, FileView],
     pipelines: Sequence[Pipeline],
     refuse: Refusal,
     room: Callable[[str], tuple[int, Cost]],
 ) -> Plan:
     """Deal the files out. `room(model name)` gives the tokens of diff that one request may hold and how to count."""
-    readable = [f for f in in_scope if f.unreadable is None]
-    policy = {f.path: reason for f in readable if (reason := policy_reason(f, base=files.base(f.base_path)))}
-    for_models, left_out = _within_limits(config, [f for f in readable if f.path not in policy and f.hunks])
+    for_models, left_out = _within_limits(config, files.for_models)
     analyzers, models, skipped = [], [], []
+    asks = False
     for pipeline in pipelines:
+        mine = [f for f in (for_models if pipeline.kind == "llm" else files.readable) if wants(pipeline, f.path)]
         if refusal := refuse(pipeline):
-            skipped.append(refusal)
+            paths = tuple(show_path(f.path) for f in mine) if refusal.failed else ()
+            skipped.append(replace(refusal, paths=paths))
             continue
         if reason := _when_reason(pipeline, change, in_scope):
             skipped.append(SkippedPipeline(pipeline, reason))
             continue
-        mine = _files_for(pipeline, for_models if pipeline.kind == "llm" else readable)
+        asks = asks or (pipeline.kind == "llm" and pipeline.required)
         if not change.files:
             continue  # nothing changed: that is said once, not by every pipeline
         if not mine:
@@ -162,14 +195,15 @@ def plan(
         analyzers=tuple(analyzers),
         models=tuple(models),
         skipped=tuple(skipped),
-        policy=policy,
-        left_out=left_out if any(p.kind == "llm" for p in pipelines) and models else {},
+        policy=files.policy,
+        left_out={**(left_out if asks else {}), **files.hidden},
     )
 
 
-def _files_for(pipeline: Pipeline, files: Sequence[FileChange]) -> list[FileChange]:
+def wants(pipeline: Pipeline, path: str) -> bool:
+    """Whether the pipeline looks at that file at all."""
     included, excluded = Globs(pipeline.include_paths), Globs(pipeline.exclude_paths)
-    return [f for f in files if (not included or included.match(f.path)) and not (excluded and excluded.match(f.path))]
+    return (not included or included.match(path)) and not (excluded and excluded.match(path))
 
 
 def _when_reason(pipeline: Pipeline, change: ChangeSet, in_scope: Sequence[FileChange]) -> str | None:

@@ -20,6 +20,7 @@ from loom.core.result import (
 )
 from loom.engine.plan import Plan
 from loom.engine.run import PipelineRun
+from loom.engine.show_diff import one_line
 from loom.engine.view import FileView, MaskedChange
 
 
@@ -78,8 +79,9 @@ def build(
 def _files(report: Report, plan: Plan, outcomes: Sequence[PipelineOutcome]) -> tuple[ResultFile, ...]:
     in_scope = {f.path for f in report.in_scope}
     missed = _missed(outcomes)
-    looked = any(o.status in ("ok", "partial") for o in outcomes)
-    analyzed = any(o.status in ("ok", "partial") and o.kind != "llm" for o in outcomes)
+    ran = {o.name for o in outcomes if o.status in ("ok", "partial")}
+    analyzed = {f.path for work in plan.analyzers if work.pipeline.name in ran for f in work.change.files}
+    asked = {f.path for work in plan.models if work.pipeline.name in ran for chunk in work.chunks for f in chunk}
     entries = []
     for file in report.change.files:
         view = report.masked.views[file.path]
@@ -90,22 +92,23 @@ def _files(report: Report, plan: Plan, outcomes: Sequence[PipelineOutcome]) -> t
             reviewed, reason = False, file.unreadable
         elif file.path in plan.left_out:
             reviewed, reason = False, plan.left_out[file.path]
-        elif view.path in missed:
-            reviewed, reason = False, missed[view.path]
+        elif one_line(view.path) in missed:
+            reviewed, reason = False, missed[one_line(view.path)]
         elif file.path in plan.policy:
-            reviewed, reason = analyzed, f"{plan.policy[file.path]}: models are not asked about it"
+            reviewed, reason = file.path in analyzed, f"{plan.policy[file.path]}: models are not asked about it"
         else:
-            reviewed, reason = looked, None if looked else "no pipeline looked at it"
+            reviewed = file.path in analyzed or view.path in asked
+            reason = None if reviewed else "no pipeline looked at it"
         entries.append(_file(file, view, reviewed=reviewed, reason=reason, with_hunks=report.with_diff))
     return tuple(entries)
 
 
 def _missed(outcomes: Sequence[PipelineOutcome]) -> dict[str, str]:
-    """Path -> which pipelines did not look at it, or not at all of it."""
+    """Path, on one line as hunk ids have it -> which pipelines did not look at it, or not at all of it."""
     by_path: dict[str, list[str]] = {}
     for outcome in outcomes:
         for place in outcome.not_reviewed:
-            path = place.rpartition("#")[0] or place
+            path = one_line(place.rpartition("#")[0] or place)
             names = by_path.setdefault(path, [])
             if outcome.name not in names:
                 names.append(outcome.name)

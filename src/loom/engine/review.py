@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loom import __version__
 from loom.analyzers.base import Analyzer
 from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet, Files
-from loom.core.diff import FileChange
+from loom.core.diff import FileChange, show_path
 from loom.core.errors import LoomError, UsageError
 from loom.core.finding import Finding, Severity
 from loom.core.result import Notice, Outcome, ReviewResult
 from loom.core.tokens import SAFETY, estimate
-from loom.engine import gate
+from loom.engine import gate, prompts
 from loom.engine.aggregate import compare
 from loom.engine.ask import Desk
 from loom.engine.budget import Budget
@@ -29,6 +29,7 @@ from loom.engine.plan import (
     choose,
     plan,
     scope,
+    sort_files,
     trigger_reason,
 )
 from loom.engine.questions import Questions
@@ -97,15 +98,17 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     # What people and files see is always masked; only what models see can be switched.
     for_models = masked if config.privacy.redact else mask_change(job.change, tools.own_masker)
     report = Report(job.change, in_scope, masked, job.with_diff)
-    if skipped := trigger_reason(config, job.change, in_scope):
+    files = sort_files(in_scope, job.files)
+    if skipped := trigger_reason(config, job.change, in_scope, files, job.selection):
         return _skipped(job, report, skipped, started, tools)
+    _check_prompts(tools, pipelines)
     models, broken = await _open_models(pipelines, tools, config, started)
     try:
         the_plan = plan(
             config=config,
             change=job.change,
             in_scope=in_scope,
-            files=job.files,
+            files=files,
             views=for_models.views,
             pipelines=pipelines,
             refuse=lambda p: tools.refuse(p) or broken.get(p.name),
@@ -121,14 +124,14 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     from loom.engine.conclude import Places, conclude  # imported while the models were thinking, see cli.session
 
     ran = tools.clock()
-    places = Places(job.change, job.files, masked.views, tools.masker)
+    places = Places(replace(job.change, files=tuple(in_scope)), job.files, masked.views, tools.masker)
     concluded = conclude(
         ((run.pipeline, run.findings) for run in runs),
         places=places,
         mask=tools.mask,
         keep=lambda f: f.severity.at_least(Severity(config.output.min_severity)) or _blocks(f, config),
     )
-    findings, fixed = _against_last(job, concluded.findings, runs)
+    findings, fixed = _against_last(job, concluded.findings, runs, in_scope, the_plan)
     timings = {
         **job.timings_ms,
         "plan": round((planned - started) * 1000),
@@ -216,6 +219,16 @@ async def _open_models(
     return models, broken
 
 
+def _check_prompts(tools: Tools, pipelines: Sequence[Pipeline]) -> None:
+    """A prompt that names what does not exist is a mistake of the configuration: told before any work. Raises
+    ConfigError."""
+    for pipeline in pipelines:
+        if pipeline.kind == "llm" and tools.refuse(pipeline) is None:
+            prompt = tools.prompt(pipeline)
+            if prompt is not None:
+                prompts.validate_template(prompt, f"prompt of pipeline {pipeline.name}")
+
+
 def _room(model: Model, config: Config, name: str) -> tuple[int, Cost]:
     """Tokens of diff that one request to `model` may hold, and how to count them."""
     answer = config.models[name].max_tokens if name in config.models else 8_000
@@ -261,15 +274,23 @@ def _outcome(
 
 
 def _against_last(
-    job: Job, findings: tuple[Finding, ...], runs: Sequence[PipelineRun]
+    job: Job,
+    findings: tuple[Finding, ...],
+    runs: Sequence[PipelineRun],
+    in_scope: Sequence[FileChange],
+    the_plan: Plan,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """New, open and fixed. Only what a pipeline that ran wholly this time had reported can be fixed."""
+    """New, open and fixed. Fixed is only what pipelines had reported that looked at the whole file again this time, or
+    what was in a file that is no longer changed."""
     if job.previous is None:
         return findings, ()
     whole = {run.pipeline.name for run in runs if run.outcome is not None and run.outcome.status == "ok"}
+    looked_at = {f.path for f in in_scope if f.unreadable is None and f.path not in the_plan.left_out}
+    passed_over = {show_path(f.path) for f in job.change.files if f.path not in looked_at}
     marked, gone = compare(findings, job.previous.findings)
-    sources = {f.fingerprint: set(f.sources) for f in job.previous.findings}
-    return marked, tuple(fp for fp in gone if sources[fp] <= whole)
+    before = {f.fingerprint: f for f in job.previous.findings}
+    fixed = (fp for fp in gone if set(before[fp].sources) <= whole and before[fp].path not in passed_over)
+    return marked, tuple(fixed)
 
 
 def _skipped(job: Job, report: Report, reason: str, started: float, tools: Tools) -> ReviewResult:

@@ -91,6 +91,7 @@ def _skipped(skip: SkippedPipeline) -> PipelineRun:
         required=pipeline.required,
         reason=skip.reason,
         hint=skip.hint,
+        not_reviewed=skip.paths,
     )
     return PipelineRun(pipeline, outcome=outcome)
 
