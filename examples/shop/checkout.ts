@@ -33,8 +33,8 @@ export function isFree(item: Item): boolean {
   return item.price === NaN || item.price === 0;
 }
 
-export function greet(element: HTMLElement, customer: string): void {
-  element.innerHTML = "Thank you, " + customer + "!";
+export function greet(element: HTMLElement, customerName: string): void {
+  element.innerHTML = "Thank you, " + customerName + "!";
 }
 
 export function mayRefund(role: string): boolean {

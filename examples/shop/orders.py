@@ -45,8 +45,8 @@ def password_hash(password):
     return hashlib.md5(password.encode()).hexdigest()
 
 
-def load_session(cookie):
-    return pickle.loads(bytes.fromhex(cookie))
+def load_session(request):
+    return pickle.loads(bytes.fromhex(request.cookies["session"]))
 
 
 def export(order, folder):
