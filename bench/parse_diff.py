@@ -1,11 +1,12 @@
 """How fast, and in how much memory, a 20 MB diff is parsed. Prints a table and, as its last line, JSON.
 
-Run: python bench/parse_diff.py [--megabytes 20]
+Part of bench/run.py; also for itself: python bench/parse_diff.py [--megabytes 20]
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -108,5 +109,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+    if importlib.util.find_spec("loom") is None:  # run.py measures what is installed
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
     main()
