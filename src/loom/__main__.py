@@ -7,6 +7,8 @@ import sys
 
 def main() -> None:
     """Run `loom`."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: `>&-`
+        _stand_in_for_closed_streams()
     if len(sys.argv) == 2 and sys.argv[1] in ("--version", "-V"):
         from loom import __version__
 
@@ -22,6 +24,14 @@ def main() -> None:
     code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(code)
+
+
+def _stand_in_for_closed_streams() -> None:
+    import os
+
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
+    sys.stdout = sys.stdout or nowhere
+    sys.stderr = sys.stderr or nowhere
 
 
 if __name__ == "__main__":

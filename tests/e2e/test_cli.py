@@ -134,6 +134,15 @@ def test_a_finding_is_new_then_open_then_fixed(repo: Repo) -> None:
     assert states() == ([], 1)
 
 
+def test_a_narrow_run_in_between_does_not_make_old_findings_new(repo: Repo) -> None:
+    repo.write({"other.py": "def f(a=[]):\n    a.append(1)\n"})
+    loom("review", cwd=repo.root)
+    loom("review", "--paths", "other.py", cwd=repo.root)
+    loom("review", "--diff", "-", cwd=repo.root, stdin=repo.git("diff").encode() + b"\n")
+    result = json.loads(loom("review", "--format", "json", cwd=repo.root).out)
+    assert [(f["path"], f["state"]) for f in result["findings"]] == [("cart.py", "open"), ("other.py", "open")]
+
+
 def test_paths_and_pipelines_can_be_chosen(repo: Repo) -> None:
     repo.write({"other.py": "def f(a=[]):\n    a.append(1)\n"})
     ran = loom("review", "--paths", "other.py", "--pipeline", "rules", "--format", "json", cwd=repo.root)
@@ -248,6 +257,8 @@ WRONG = {
     "no such diff": (["review", "--diff", "nope.diff"], 2, "cannot read the diff nope.diff"),
     "no such configuration": (["review", "--config", "nope.yaml"], 2, "nope.yaml"),
     "no last result": (["review", "--last"], 2, "there is no last result"),
+    "empty value": (["review", "--base", ""], 2, "--base is empty"),
+    "last and a choice": (["review", "--last", "--fail-on", "info"], 2, "--last prints the last result as it was"),
     "unknown command": (["reviw"], 2, "reviw"),
 }
 
@@ -325,6 +336,27 @@ def test_a_strangers_configuration_chooses_no_model(repo: Repo) -> None:
         assert len(server.requests) == 1
 
 
+def test_closed_streams_and_full_disks_are_no_crash(repo: Repo) -> None:
+    script = f"{sys.executable} -m loom review >&-; echo $?; {sys.executable} -m loom --version >&-; echo $?"
+    ran = subprocess.run(["sh", "-c", script], cwd=repo.root, capture_output=True, text=True, check=False)
+    assert (ran.stdout, "Traceback" in ran.stderr) == ("0\n0\n", False)
+    loom_ = f"{sys.executable} -m loom"
+    full = f"{loom_} review >/dev/full; echo $? >&2; {loom_} review --help >/dev/full; echo $? >&2"
+    ran = subprocess.run(["sh", "-c", full], cwd=repo.root, capture_output=True, text=True, check=False)
+    assert [line for line in ran.stderr.splitlines() if line.isdigit()] == ["4", "4"]
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.count("No space left on device") == 2
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"rmdir {gone}; {sys.executable} -m loom review"
+    ran = subprocess.run(["sh", "-c", script], cwd=gone, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("loom: error: the current folder cannot be read")
+
+
 def test_outside_a_repository_the_error_says_what_to_do(tmp_path: Path) -> None:
     ran = loom("review", cwd=tmp_path)
     assert ran.code == 2
@@ -372,3 +404,12 @@ def test_a_secret_in_the_change_is_reported_and_never_printed(repo: Repo) -> Non
         assert secret not in ran.out + ran.err
     kept = b"".join(p.read_bytes() for p in Path(os.environ["HOME"]).rglob("*") if p.is_file())
     assert secret.encode() not in kept
+
+
+def test_a_rule_of_the_team_that_cannot_be_read_is_a_gap_not_a_green_review(repo: Repo) -> None:
+    repo.write({".loom/rules/ours.yaml": "id: ours\nseverity: catastrophic\n"})
+    loom("trust", cwd=repo.root)
+    ran = loom("review", "--pipeline", "rules", cwd=repo.root)
+    assert ran.code == 3
+    assert ".loom/rules/ours.yaml:2" in ran.out
+    assert "mutable-default-argument" in ran.out

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from loom.analyzers.base import Analyzer
-from loom.config.schema import Config
+from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet, Files
 from loom.core.result import ReviewResult
 from loom.engine.plan import Selection, SkippedPipeline
@@ -53,6 +53,7 @@ def run_engine(
     models: Mapping[str, Sequence[Model]] | Model,
     settings: Config | None = None,
     analyzers: Mapping[str, Analyzer] | None = None,
+    analyzer: Callable[[Pipeline], Analyzer] | None = None,
     cache: Cache | None = None,
     selection: Selection | None = None,
     previous: ReviewResult | None = None,
@@ -60,15 +61,17 @@ def run_engine(
     clock: Callable[[], float] | None = None,
     known_secrets: Sequence[str] = (),
     on_start: Callable[[asyncio.Task[Any] | None], None] = lambda _: None,
+    stop: Callable[[], None] = lambda: None,
 ) -> ReviewResult:
-    """One review. A single model serves every name. `on_start` gets the task that a test may interrupt."""
+    """One review. A single model serves every name. `analyzer` makes one, instead of `analyzers` by name.
+    `on_start` gets the task that a test may interrupt; `stop` is what kills child processes then."""
     masker = Masker(known_secrets)
     ticks = itertools.count()
     tools = Tools(
         masker=masker,
         own_masker=Masker(known_secrets, rules=False),
         mask=masker.mask,
-        analyzer=lambda p: (analyzers or {})[p.name],
+        analyzer=analyzer or (lambda p: (analyzers or {})[p.name]),
         models=lambda name: models[name] if isinstance(models, Mapping) else [models],
         refuse=refuse,
         prompt=lambda p: p.prompt,
@@ -77,7 +80,7 @@ def run_engine(
         clock=clock or (lambda: next(ticks) * 0.001),
         now_s=lambda: 1_000_000.0,
         tag="tag",
-        stop=lambda: None,
+        stop=stop,
     )
     job = Job(
         change=change,

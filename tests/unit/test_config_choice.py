@@ -194,7 +194,7 @@ def test_a_list_of_pipelines_is_exactly_what_runs() -> None:
 def test_model_pipelines_without_any_model_do_not_run_and_that_is_said() -> None:
     choice = chosen("pipelines: [{name: a}, {name: b, enabled: false}, {name: s, uses: builtin/secrets}]")
     assert names(choice) == ["s"]
-    assert choice.without_model == ("a",)
+    assert choice.without_model == ("a", "b")  # a disabled one can be asked for by name
     assert choice.notices[-1].message == "no model was chosen, so these pipelines do not run: a"
 
 

@@ -115,6 +115,17 @@ def test_stop_all_ends_what_runs_in_other_threads(tmp_path: Path) -> None:
     assert [(done.returncode, done.timed_out) for done in results] == [(-signal.SIGKILL, False)]
 
 
+def test_work_that_was_stopped_starts_nothing_more_and_later_work_does(tmp_path: Path) -> None:
+    before = process.stops()
+    process.stop_all()
+    with pytest.raises(ScriptError, match="interrupted") as caught:
+        python("open('ran', 'w')", tmp_path, since=before)
+    assert caught.value.slug == "script-stopped"
+    assert not (tmp_path / "ran").exists()
+    assert python("pass", tmp_path, since=process.stops()).returncode == 0
+    assert python("pass", tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["no-such-program-here", "/no/such/program", "./nothing"])
 def test_a_program_that_is_not_there_is_one_clear_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ScriptError, match=name) as caught:

@@ -145,6 +145,23 @@ def test_a_private_key_is_masked_however_it_stands(lines: list[str]) -> None:
     assert Masker().mask_lines(masked) == (masked, ())
 
 
+@pytest.mark.parametrize("rest", ["x", "", "2 " + PEM_BODY[0], "2 " + PEM_BODY[0] + "\nx = 1", "2\n"])
+def test_talk_about_a_putty_key_breaks_nothing(rest: str) -> None:
+    masked = Masker().mask(f"Private-Lines: {rest}")
+    assert PEM_BODY[0] not in masked
+    assert masked.count("\n") == rest.count("\n")
+
+
+def test_a_masker_that_knows_secrets_finds_them_where_nothing_tells() -> None:
+    lines = ["password = 'hunter2Hunter!'", f"t = '{TOKEN}'", BEGIN, *PEM_BODY, END]
+    wise = Masker().knowing(Masker().take(lines).secrets)
+    for value in ("hunter2Hunter!", TOKEN, *PEM_BODY):
+        assert value not in wise.mask(f"it is {value}x")
+        assert wise.knows_of(f"it is {value}x")
+    assert wise.mask("hunter2Hunter") == "hunter2Hunter"
+    assert Masker(rules=False).knowing({"hunter2Hunter!": "jwt"}).mask("hunter2Hunter!") == "hunter2Hunter!"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -35,6 +35,12 @@ def test_the_last_result_comes_back_as_it_was_saved(repo: RepoState) -> None:
     assert repo.last() == b"second\x00\xff"
 
 
+def test_the_last_whole_result_is_kept_for_each_source(repo: RepoState) -> None:
+    repo.save_last(b"whole", of="local")
+    repo.save_last(b"narrow")
+    assert (repo.last(), repo.last(of="local"), repo.last(of="staged")) == (b"narrow", b"whole", None)
+
+
 def test_a_digest_is_accepted_until_it_is_revoked(repo: RepoState) -> None:
     repo.accept(DIGEST, WHEN)
     repo.accept(DIGEST, "later")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from support.data import shared
 
 from loom.cli import config_cmd, trust_cmd
+from loom.cli.crew import Chosen
+from loom.cli.host import Host
+from loom.cli.opening import open_config
+from loom.cli.review_cmd import ReviewFlags
+from loom.cli.wiring import Checkout
 from loom.config import hosts, trust
 from loom.config.load import Loaded, Sources, load
+from loom.config.schema import Advanced, Config, Pipeline
 from loom.config.trust import AllowedHosts, HostCheck, check_hosts, checkout_digest, is_accepted, restrain, watched
-from loom.core.errors import ConfigError, UsageError
+from loom.core.change import ChangeRef, ChangeSet, Unread
+from loom.core.errors import ConfigError, LoomError, UsageError
 from loom.store.state import Acceptance
 
 BUILTIN = frozenset(("api.openai.com", "api.groq.com", "localhost", "127.0.0.1", "::1"))
@@ -47,8 +58,9 @@ def refused(repo: str | bytes, **more: object) -> str:
 )
 def test_built_in_hosts_and_loopback_are_fine_in_ci_and_in_accepted_checkouts(url: str) -> None:
     assert check(model(url), local=True, accepted=True) == HostCheck({})
-    for accepted in (True, False):
-        assert check(model(url), local=False, accepted=accepted) == HostCheck({})
+    assert check(model(url), local=False, accepted=True) == HostCheck({})
+    for local in (True, False):
+        assert list(check(model(url), local=local, accepted=False).withheld) == ["default"]
 
 
 def test_in_ci_another_host_is_an_error_with_file_and_line() -> None:
@@ -175,9 +187,9 @@ def test_a_checkout_nobody_accepted_runs_no_programs_and_chooses_no_model() -> N
     assert [p.name for p in safe.config.pipelines] == ["told", "secrets"]
     assert list(safe.config.models) == ["script"]
     assert safe.config.models["script"].fallback is None
-    assert [name for name, _ in safe.left_out] == ["lint", "auto", "far", "near", "checked"]
+    assert [name for name, _ in safe.left_out] == ["lint", "auto", "far", "near", "checked", "off"]
     assert [notice.message for notice in safe.notices] == [
-        "this checkout's .loom/ was not accepted here, so these pipelines do not run: lint, auto, far, near, checked"
+        "this checkout was not accepted, so these pipelines do not run: lint, auto, far, near, checked"
     ]
 
 
@@ -204,13 +216,12 @@ def test_a_repository_cannot_name_the_jobs_own_credentials_as_a_key(name: str) -
     assert mine.config.models["default"].api_key_env == name
 
 
-FILES = {".loom/config.yaml": b"a", ".loom/prompts/x.md": b"b", "setup.cfg": b"c", "src/app.py": b"d"}
+FILES = {".loom/config.yaml": b"a", ".loom/prompts/x.md": b"b", "setup.cfg": b"c"}
 
 
-def test_the_digest_is_over_names_and_contents_of_what_can_run_code() -> None:
+def test_the_digest_is_over_names_and_contents() -> None:
     one = checkout_digest(FILES)
     assert one == checkout_digest(dict(reversed(FILES.items())))
-    assert one == checkout_digest({**FILES, "src/app.py": b"changed", "README.md": b"new"})
     changed = [
         {**FILES, ".loom/config.yaml": b"A"},
         {**FILES, ".loom/new": b""},
@@ -228,8 +239,80 @@ def test_only_the_accepted_content_is_accepted() -> None:
     assert not is_accepted(FILES, set[str]().__contains__)
 
 
-def test_without_a_configuration_there_is_nothing_to_accept() -> None:
-    assert is_accepted({"setup.cfg": b"c"}, set[str]().__contains__)
+def test_where_nothing_can_run_code_there_is_nothing_to_accept() -> None:
+    assert is_accepted({}, set[str]().__contains__)
+    assert not is_accepted({"setup.cfg": b"c"}, set[str]().__contains__)
+
+
+COMMANDS = {
+    "./tools/lint.sh {files}": ["tools/lint.sh"],
+    "ruff check --config=ci/ruff.toml {files}": ["ci/ruff.toml"],
+    "sh -c 'cd x && tools/a.sh; \"tools/b.sh\"'": ["tools/a.sh", "tools/b.sh"],
+    "'my tools/lint.sh'": ["my tools/lint.sh"],
+    "$PWD/tools/lint.sh": ["tools/lint.sh"],
+    "${ROOT}/tools/lint.sh": ["tools/lint.sh"],
+    "/home/me/repo/tools/lint.sh": ["repo/tools/lint.sh", "tools/lint.sh"],
+    "sh it's": ["it"],
+    "cat ../outside /": [],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_files_that_a_command_may_mean(command: str) -> None:
+    pipeline = Pipeline(name="lint", run=command)
+    named = trust.named_files(Config(pipelines=(pipeline,)))
+    assert set(COMMANDS[command]) <= named
+    assert not [path for path in named if path.startswith(("/", ".."))]
+
+
+def test_files_that_a_command_may_mean_stand_in_its_folder_or_its_variables_too() -> None:
+    pipeline = Pipeline(name="lint", run="./lint.sh", workdir="web", env={"BASH_ENV": "tools/env.sh"})
+    named = trust.named_files(Config(pipelines=(pipeline,), advanced=Advanced(script_env={"RC": "tools/rc"})))
+    assert {"web/lint.sh", "lint.sh", "tools/env.sh", "web/tools/env.sh", "tools/rc"} <= named
+
+
+UNREAD = ChangeSet(ChangeRef("range"), (), (Unread(None, "x"),))
+
+
+def test_a_part_of_the_change_that_has_no_name_may_be_anything() -> None:
+    config = Config(pipelines=(Pipeline(name="lint", run="x"), Pipeline(name="rules", uses="builtin/rules")))
+    assert list(trust.touched(config, UNREAD)) == ["lint"]
+    assert trust.touched(config, replace(UNREAD, unread=())) == {}
+    named = replace(UNREAD, unread=(Unread("sub/conftest.py", "x"),))
+    assert trust.touched(config, named)["lint"] == ("the change touches sub/conftest.py, which can run code in linters")
+
+
+# -- what an unaccepted repository may not lower ----------------------------------------------------------------------
+
+LOWER = "output: {fail_on: never, fail_on_model: never}\nprivacy: {redact: false, send_context: false}\n"
+
+
+def test_an_unaccepted_repository_raises_and_never_lowers() -> None:
+    config = loaded(LOWER, accepted=False)
+    assert (config.config.output.fail_on, config.config.privacy.redact) == ("blocker", True)
+    assert config.config.privacy.send_context is False
+    assert [notice.message.partition(" has")[0] for notice in config.notices] == [
+        ".loom/config.yaml:1: output.fail_on", ".loom/config.yaml:2: privacy.redact",
+    ]  # fmt: skip
+    assert loaded(LOWER, accepted=True).config.output.fail_on == "never"
+
+
+def test_an_unaccepted_repository_stays_above_the_policy() -> None:
+    policy = ("policy", b"output: {fail_on: info, fail_on_model: warning}\nprivacy: {send_description: false}\n")
+    repo = "output: {fail_on: warning, fail_on_model: info}\nprivacy: {send_description: true}\n"
+    config = loaded(repo, accepted=False, policy=policy).config
+    assert (config.output.fail_on, config.output.fail_on_model) == ("info", "info")
+    assert config.privacy.send_description is False
+
+
+def test_the_users_own_word_counts_in_a_checkout_nobody_accepted() -> None:
+    config = loaded("{}", accepted=False, local=True, user_file=("user", LOWER.encode()))
+    assert (config.config.output.fail_on, config.config.privacy.redact) == ("never", False)
+
+
+def test_a_wrong_value_is_still_an_error_where_it_would_not_count() -> None:
+    with pytest.raises(ConfigError, match=r"output\.fail_on"):
+        loaded("output: {fail_on: [1]}", accepted=False)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +324,8 @@ def test_without_a_configuration_there_is_nothing_to_accept() -> None:
         ("tests/conftest.py", True),
         ("src/app.py", False),
         ("docs/.loomish", False),
+        (".LOOM/config.yaml", True),
+        ("sub/Package.JSON", True),
     ],
 )
 def test_watched_files_are_the_configuration_and_what_makes_linters_run_code(path: str, expected: bool) -> None:
@@ -277,8 +362,12 @@ def test_loom_trust_says_what_it_accepts() -> None:
     )
     since = trust_cmd.shown(FILES, (Acceptance(digest, "2026-11-21T10:00:00+00:00"),), config)
     assert since.startswith(f"3 files ({digest[:12]}): accepted on 2026-11-21T10:00:00+00:00\n")
-    assert trust_cmd.shown({}, (), config) == "there is no .loom/ here, so there is nothing to accept\n"
-    assert [trust_cmd.revoked(n) for n in (0, 2)] == ["nothing was accepted here\n", "revoked: 2 accepted\n"]
+    assert trust_cmd.shown({}, (), config) == (
+        "there is no .loom/ here and nothing by which linters run code, so there is nothing to accept\n"
+    )
+    assert [trust_cmd.revoked(n) for n in (0, 2)] == [
+        "nothing was accepted here\n", "revoked: nothing is accepted here any more\n",
+    ]  # fmt: skip
 
 
 def test_config_check_speaks_of_a_missing_file_plainly() -> None:
@@ -295,3 +384,26 @@ def test_config_check_speaks_of_a_missing_file_plainly() -> None:
 def test_an_address_that_two_parsers_could_read_differently_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         hosts.parse(url)
+
+
+# -- connections ------------------------------------------------------------------------------------------------------
+
+
+def test_no_connection_is_allowed_to_a_host_whose_model_was_withheld(tmp_path: Path) -> None:
+    private = "models: {default: {model: x, base_url: 'https://10.0.0.9/v1'}}\npipelines: [{name: review}]\n"
+    (tmp_path / ".loom").mkdir()
+    (tmp_path / ".loom/config.yaml").write_text(private, "utf-8")
+    host = Host({"HOME": str(tmp_path / "home")}, tmp_path)
+    checkout = Checkout(None, None, tmp_path)
+    chosen = Chosen.of(ReviewFlags(), host, open_config(host, checkout))
+    assert list(chosen.withheld) == ["review"]
+
+    async def connect() -> None:
+        try:
+            await chosen.network.get("https://10.0.0.9/v1")
+        finally:
+            await chosen.aclose()
+
+    with pytest.raises(LoomError) as caught:
+        asyncio.run(connect())
+    assert caught.value.slug == "host-not-allowed"

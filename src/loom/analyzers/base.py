@@ -18,6 +18,8 @@ class Report:
     not_reviewed: tuple[str, ...] = ()
     """Paths it should have looked at and could not."""
     notices: tuple[Notice, ...] = ()
+    gaps: tuple[str, ...] = ()
+    """What it should have done and could not, though every file was looked at: a rule that could not be read."""
 
 
 class Analyzer(Protocol):

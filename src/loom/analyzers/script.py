@@ -86,6 +86,7 @@ class Script:
         self._trusted = trusted_checkout
         self._clock = clock
         self._env = self._child_env(environ)
+        self._since = process.stops()
 
     def run(self, change: ChangeSet, files: Files) -> Report:
         """Run the command on the change's files as they stand in the checkout. Raises ScriptError when nothing
@@ -128,7 +129,7 @@ class Script:
         argv = self._argv(batch)
         if left_s <= 0:
             raise self._late()
-        done = process.run(argv, cwd=cwd, env=self._env, timeout_s=left_s, max_output=MAX_OUTPUT)
+        done = process.run(argv, cwd=cwd, env=self._env, timeout_s=left_s, max_output=MAX_OUTPUT, since=self._since)
         self._check_end(done)
         try:
             parsed = formats.parse(self._set.parse_output, done.stdout, reading)

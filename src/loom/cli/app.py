@@ -45,13 +45,25 @@ def run(argv: Sequence[str]) -> int:
     try:
         app(args=list(argv), prog_name="loom", standalone_mode=True)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
+        return _flushed(ended.code if isinstance(ended.code, int) else 1)
     except BaseException as error:  # noqa: BLE001 - the one place where failures become exit codes
         from loom.cli import wiring
         from loom.cli.exits import ending
 
-        return ending(error, verbose="-vv" in argv, mask=wiring.mask_own, say=_say)
-    return 0
+        loud = sum(arg.count("v") for arg in argv if arg.strip("v") == "-" or arg == "--verbose") > 1
+        return ending(error, verbose=loud, mask=wiring.mask_own, say=_say)
+    return _flushed(0)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once what was printed is really out: a full disk must not look like success."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        _say(f"loom: error: cannot write to standard output: {error.strerror or error}")
+        return code or 4
+    return code
 
 
 def _say(text: str) -> None:

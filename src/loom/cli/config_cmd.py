@@ -36,8 +36,8 @@ def check_command(config: ConfigOption = None) -> None:
         loaded.config,
         builtin_hosts=endpoints.builtin_hosts(),
         allow=loaded.allow_hosts,
-        local=loaded.local and loaded.accepted,  # a check is for whoever will run it: no host passes as merely unused
-        accepted=loaded.accepted,
+        local=loaded.local and loaded.accepted,
+        accepted=True,  # a check is for whoever will run it: no host passes as merely unused
         loaded=loaded,
     )
     _print(check(loaded))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from loom.cli import wiring
 from loom.cli.host import Host, terminal_width
-from loom.config.choice import Choice, Detected, choose, wants_detection
+from loom.config.choice import Detected, choose, wants_detection
 from loom.config.schema import Config, Pipeline
 from loom.config.trust import check_hosts, restrain
 from loom.core.errors import ConfigError, Problem, UsageError
@@ -66,7 +66,9 @@ class Chosen:
             host_models=choice.host_models,
             loaded=loaded,
         )
-        safe = restrain(choice.config, checked.withheld, accepted=opened.accepted)
+        safe = restrain(
+            choice.config, checked.withheld, accepted=opened.accepted, own_rules=opened.own_rules, how=opened.how
+        )
         planned = {pipeline.name: pipeline for pipeline in choice.config.pipelines}
         named = loaded.config.pipelines or choice.config.pipelines
         everything = tuple(planned.get(pipeline.name, pipeline) for pipeline in named)
@@ -74,7 +76,7 @@ class Chosen:
             config=safe.config.model_copy(update={"pipelines": everything}),
             withheld={**dict.fromkeys(choice.without_model, "no model was chosen"), **dict(safe.left_out)},
             notices=(*choice.notices, *safe.notices),
-            network=_network(flags, host, choice),
+            network=_network(flags, host, safe.config),
         )
 
     async def aclose(self) -> None:
@@ -106,7 +108,7 @@ def make_tools(
             pipeline, host, checkout, opened.rules, script_env=chosen.config.advanced.script_env
         ),
         models=lambda name: _models(name, chosen, host, opened, memory),
-        refuse=lambda pipeline: _refuse(pipeline, chosen.withheld),
+        refuse=lambda pipeline: _refuse(pipeline, chosen.withheld, opened),
         prompt=lambda pipeline: _prompt(pipeline, opened),
         cache=cache,
         progress=_progress(flags, host),
@@ -154,8 +156,11 @@ def make_analyzer(
     return made(extra=rules) if pipeline.uses == "builtin/rules" else made()
 
 
-def _refuse(pipeline: Pipeline, withheld: Mapping[str, str]) -> SkippedPipeline | None:
+def _refuse(pipeline: Pipeline, withheld: Mapping[str, str], opened: Opened) -> SkippedPipeline | None:
     """What may not run here, and what is configured and cannot run yet."""
+    if pipeline.name in opened.touched:
+        hint = "look at that part by hand; it runs again after the merge" if opened.accepted else opened.how
+        return SkippedPipeline(pipeline, opened.touched[pipeline.name], hint, failed=True)
     if pipeline.name in withheld:
         return SkippedPipeline(pipeline, withheld[pipeline.name])
     if pipeline.kind == "linter":
@@ -233,8 +238,8 @@ def _detected(flags: ReviewFlags, host: Host, opened: Opened) -> Detected | None
     return asyncio.run(ask())
 
 
-def _network(flags: ReviewFlags, host: Host, choice: Choice) -> Network:
-    """Connections to the hosts that were allowed, and no others."""
+def _network(flags: ReviewFlags, host: Host, config: Config) -> Network:
+    """Connections to the hosts that were allowed, and no others. `config`: the restrained one."""
     from loom.infra.net import Network, Rules, Settings, origin_of
     from loom.infra.retry import Policy
     from loom.llm.endpoints import builtin_hosts
@@ -243,10 +248,10 @@ def _network(flags: ReviewFlags, host: Host, choice: Choice) -> Network:
     allowed = {entry.strip() for entry in host.environ.get("LOOM_ALLOW_HOSTS", "").split(",") if entry.strip()}
     # What check_hosts let pass is allowed: a host the user named, or one of an accepted checkout. A built-in one needs
     # no naming, and would lose the check that its name does not lead to a private address.
-    for model in choice.config.models.values():
+    for model in config.models.values():
         if model.base_url is not None and (origin := origin_of(model.base_url)).host not in builtin:
             allowed.add(str(origin))
-    advanced = choice.config.advanced
+    advanced = config.advanced
     retries = advanced.max_retries if advanced.retry_on_error else 0
     return Network(
         Settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import sys
 import traceback
@@ -24,6 +25,9 @@ def ending(error: BaseException, *, verbose: bool, mask: Callable[[str], str], s
         case KeyboardInterrupt():
             say("loom: interrupted")
             code = Exit.INTERRUPTED
+        case OSError(errno=errno.ENOSPC | errno.EPIPE | errno.EDQUOT):
+            say(mask(f"loom: error: cannot write: {error}"))
+            code = Exit.UNDELIVERED
         case _:
             last = traceback.extract_tb(error.__traceback__)
             where = f"{last[-1].name}:{last[-1].lineno}" if last else "unknown place"

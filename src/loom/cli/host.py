@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from loom.core.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -46,12 +48,28 @@ class Host:
 
     @property
     def _home(self) -> Path:
-        return Path(self.environ.get("HOME") or str(Path.home()))
+        named = self.environ.get("HOME", "")
+        if named.startswith("/"):
+            return Path(named)
+        # A relative one would put state into whatever folder Loom is started in: the user database knows better.
+        import pwd
+
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def this_host() -> Host:
-    """The host of this process. The only place that reads the environment and the working folder."""
-    return Host(dict(os.environ), Path.cwd())
+    """The host of this process. Raises UsageError when the working folder is gone."""
+    try:
+        cwd = Path.cwd()
+    except OSError as error:
+        message = f"the current folder cannot be read: {error.strerror}"
+        raise UsageError(message, hint="change to a folder that exists") from error
+    return Host(environment(), cwd)
+
+
+def environment() -> dict[str, str]:
+    """The environment of this process. Only here it is read."""
+    return dict(os.environ)
 
 
 def terminal_width() -> int:

@@ -1,13 +1,15 @@
 """Where the configuration comes from, and whether what it says may be done.
 
-On a developer's machine it is the working tree's, once accepted (`loom trust`). In a CI job it is the target branch's,
-read as git objects: a change cannot weaken its own review.
+On a developer's machine it is the working tree's, once accepted (`loom trust`). In a CI job with `--base` it is that
+branch's, read as git objects: a change cannot weaken its own review. Without it the checkout is the change's own.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,12 @@ class Opened:
     rules: tuple[tuple[str, bytes], ...]
     """The team's own rules: path and content; empty until accepted."""
     accepted: bool
+    own_rules: bool = False
+    """Whether there are such rules, loaded or not."""
+    touched: Mapping[str, str] = field(default_factory=dict)
+    """Pipeline -> why it may not run over this very change, although it should: it fails."""
+    how: str = ""
+    """To the reader: how to make it accepted."""
 
 
 def open_config(
@@ -39,63 +47,156 @@ def open_config(
     checkout: Checkout,
     *,
     change: ChangeSet | None = None,
+    on_base: bool = False,
     config: str | None = None,
     flags: Mapping[str, Flag] | None = None,
     offline: bool = False,
 ) -> Opened:
-    """Load all layers. `change`: what is reviewed; None for the small commands. Raises ConfigError."""
-    from loom.config.load import Sources, load
+    """Load all layers. `change`: what is reviewed; None for the small commands. `on_base`: the job itself named the
+    branch it is compared with (`--base`); any other base is the change's own commit. Raises ConfigError."""
+    from loom.config.trust import touched
 
-    place = _of_target(checkout, change) if host.in_ci and change is not None else None
-    read, names, accepted = place or _of_checkout(host, checkout)
-    host_file, config_name = _named(host, checkout, config or host.environ.get("LOOM_CONFIG"))
-    user = host.user_file
-    loaded = load(
-        Sources(
-            repo_read=read,
-            flags=flags or {},
-            environ=host.environ,
-            user_file=(_short(user, host), user.read_bytes()) if user.is_file() else None,
-            config_name=config_name,
-            host_file=host_file,
-            policy=_policy(host, offline=offline),
-            fetch=None if offline else _fetch(host),
-            local=not host.in_ci,
-            accepted=accepted,
-        )
+    place = _of_target(checkout, change) if host.in_ci and on_base and change is not None else None
+    read, names = place or _of_checkout(checkout)
+    layers = _Layers(host, checkout, read, config or host.environ.get("LOOM_CONFIG"), flags or {}, offline)
+    loaded, accepted = (layers.load(accepted=True), True) if place else _accepted(host, checkout, layers)
+    there = names()
+    rules = [(name, content) for name in there if accepted and (content := read(name)) is not None]
+    # In CI nobody looked at what the change brings. Locally it is missed only where an earlier content was accepted.
+    guarded = accepted if host.in_ci else not accepted and bool(repo_state(host, checkout).list())
+    return Opened(
+        loaded,
+        read,
+        tuple(rules),
+        accepted,
+        own_rules=bool(there),
+        touched=touched(loaded.config, change) if guarded and change is not None else {},
+        how=_how(host, config),
     )
-    rules = [(name, content) for name in names() if accepted and (content := read(name)) is not None]
-    return Opened(loaded, read, tuple(rules), accepted)
 
 
-Place = tuple[Read, Callable[[], list[str]], bool]
-"""How to read a file, which rule files there are, whether it is accepted."""
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """What `loom trust` accepts."""
+
+    loaded: Loaded
+    files: Mapping[str, bytes]
+    """Path -> what identifies its content (`Checkout.fingerprints`)."""
+    digests: tuple[str, ...]
+    """Of the files that are always watched, by which the configuration may be read whole; and, last, of all."""
 
 
-def _of_checkout(host: Host, checkout: Checkout) -> Place:
-    from loom.config.trust import is_accepted
+def acceptable(host: Host, checkout: Checkout, *, config: str | None = None, whole: bool) -> Acceptable:
+    """What there is to accept. `whole`: with the configuration as if it were accepted, https `extends` and all. Raises
+    ConfigError: what is wrong cannot be accepted."""
+    from loom.config.trust import checkout_digest
 
-    accepted = is_accepted(watched_files(checkout), repo_state(host, checkout).accepted)
+    layers = _Layers(host, checkout, checkout.read, config or host.environ.get("LOOM_CONFIG"), {}, offline=False)
+    loaded = layers.load(accepted=True) if whole else _accepted(host, checkout, layers)[0]
+    first = layers.watched()
+    files = first | _named_files(checkout, loaded)
+    return Acceptable(loaded, files, tuple(dict.fromkeys((checkout_digest(first), checkout_digest(files)))))
 
+
+def _accepted(host: Host, checkout: Checkout, layers: _Layers) -> tuple[Loaded, bool]:
+    """The configuration of a working tree, and whether it was accepted: first by its own files, before anything is
+    fetched for it, then with the files that its commands name."""
+    from loom.config.trust import is_accepted, runs_programs
+
+    known = repo_state(host, checkout).accepted
+    own = layers.config_name is not None or os.path.lexists(checkout.root / ".loom")
+    if not own:
+        loaded = layers.load(accepted=True)
+        if not any(map(runs_programs, loaded.config.pipelines)):
+            return loaded, True  # nothing of the checkout is in effect: no need to look for files
+    first = layers.watched()
+    if is_accepted(first, known):
+        loaded = layers.load(accepted=True)
+        if is_accepted(first | _named_files(checkout, loaded), known):
+            return loaded, True
+    return layers.load(accepted=False), False
+
+
+def _named_files(checkout: Checkout, loaded: Loaded) -> dict[str, bytes]:
+    from loom.config.trust import named_files
+
+    return checkout.fingerprints(named_files(loaded.config))
+
+
+def _how(host: Host, config: str | None) -> str:
+    if host.in_ci:
+        return "name the target branch with `--base`: then its configuration counts; `loom trust` accepts this one"
+    named = f" --config {shlex.quote(config)}" if config else ""
+    return f"look at it (`loom trust --show{named}`), then `loom trust{named}`"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """Where the layers of the configuration come from."""
+
+    host: Host
+    checkout: Checkout
+    read: Read
+    named: str | None
+    flags: Mapping[str, Flag]
+    offline: bool
+
+    @property
+    def config_name(self) -> str | None:
+        """The file of the repository that was named in place of `.loom/config.yaml`."""
+        return _named(self.host, self.checkout, self.named)[1]
+
+    def watched(self) -> dict[str, bytes]:
+        """What accepting is about before anything is loaded."""
+        named = self.config_name
+        return watched_files(self.checkout) | self.checkout.fingerprints([named] if named is not None else [])
+
+    def load(self, *, accepted: bool) -> Loaded:
+        """All layers. Raises ConfigError."""
+        from loom.config.load import Sources, load
+
+        host, offline = self.host, self.offline
+        host_file, config_name = _named(host, self.checkout, self.named)
+        user = host.user_file
+        return load(
+            Sources(
+                repo_read=self.read,
+                flags=self.flags,
+                environ=host.environ,
+                user_file=(_short(user, host), user.read_bytes()) if user.is_file() else None,
+                config_name=config_name,
+                host_file=host_file,
+                policy=_policy(host, offline=offline),
+                fetch=None if offline else _fetch(host),
+                local=not host.in_ci,
+                accepted=accepted,
+            )
+        )
+
+
+Place = tuple[Read, Callable[[], list[str]]]
+"""How to read a file, and which rule files there are."""
+
+
+def _of_checkout(checkout: Checkout) -> Place:
     def rules() -> list[str]:
         folder = checkout.root / ".loom" / "rules"
         found = folder.iterdir() if checkout.has_files and folder.is_dir() else ()
         return sorted(f".loom/rules/{p.name}" for p in found if p.suffix in (".yaml", ".yml"))
 
-    return checkout.read, rules, accepted
+    return checkout.read, rules
 
 
 def _of_target(checkout: Checkout, change: ChangeSet) -> Place | None:
-    """The tip of the branch that the change is compared with; None for a diff file, which has none."""
+    """The tip of the branch that the change is compared with; None where there is none."""
     git, tip = checkout.git, change.ref.base_sha
-    if git is None or change.ref.source == "diff":
+    if git is None or tip is None:
         return None
 
     def rules() -> list[str]:
-        names = git.list_tree(tip, ".loom/rules") if tip is not None else ()
-        return sorted(name for name in names if name.endswith((".yaml", ".yml")))
+        return sorted(name for name in git.list_tree(tip, ".loom/rules") if name.endswith((".yaml", ".yml")))
 
-    return (lambda path: git.blob(tip, path) if tip is not None else None), rules, True
+    return (lambda path: git.blob(tip, path)), rules
 
 
 def _named(host: Host, checkout: Checkout, named: str | None) -> tuple[tuple[str, bytes] | None, str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,14 +85,18 @@ def review(
         bool, typer.Option("--offline", help="No network but loopback: analyzers, local models, cached answers.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the result and errors.")] = False,
-    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; -vv also tracebacks.")] = 0,
-    log_format: Annotated[str, typer.Option(metavar="text|json", help="How stderr is written.")] = "text",
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; -vv also tracebacks.")
+    ] = 0,
+    log_format: Annotated[
+        str, typer.Option(metavar="text|json", show_default=False, help="How stderr is written (text).")
+    ] = "text",
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress display.")] = False,
 ) -> None:
     """Review a change and print the findings.
 
     Exit codes: 0 nothing at the bar and all reviewed; 1 a finding at the bar; 2 wrong usage or configuration;
-    3 not everything was reviewed; 130 interrupted.
+    3 not everything was reviewed; 4 an output could not be written; 130 interrupted.
     """
     from loom.cli.session import run_review
 
@@ -124,7 +127,7 @@ def review(
         log_format=log_format,
         no_progress=no_progress,
     )
-    raise typer.Exit(run_review(flags, cwd=Path.cwd()))
+    raise typer.Exit(run_review(flags))
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loom.cli import wiring
+from loom.cli import interrupts, wiring
 from loom.cli.host import Host, this_host
 from loom.core.errors import LoomError, SourceError, UsageError, did_you_mean
 from loom.core.result import Notice, ReviewResult
@@ -34,11 +33,12 @@ _AFTER_THE_ANSWER = ("loom.engine.parse", "loom.engine.conclude", "loom.store.re
 _REQUESTS_ARE_OUT_S = 0.15
 
 
-def run_review(flags: ReviewFlags, *, cwd: Path) -> int:
+def run_review(flags: ReviewFlags) -> int:
     """Carry out `loom review`; the exit code. Raises LoomError before any work that cannot be done."""
     from loom.infra import log
 
-    host = replace(this_host(), cwd=cwd)
+    interrupts.listen()
+    host = this_host()
     _check(flags)
     verbosity = -1 if flags.quiet else flags.verbose
     log.configure(
@@ -56,7 +56,7 @@ def _run(flags: ReviewFlags, host: Host) -> int:
 
     shown = Shown.of(flags, host)  # first: a mistyped output must not cost a review
     try:
-        with wiring.open_checkout(host) as checkout:
+        with interrupts.told(), wiring.open_checkout(host) as checkout:
             state = wiring.repo_state(host, checkout)
             result = _last(state.last()) if flags.last else _fresh(flags, host, checkout, state)
     except LoomError as error:
@@ -82,7 +82,7 @@ def _never_began(flags: ReviewFlags, error: LoomError) -> ReviewResult:
         change=ChangeRef(source),
         config_hash="",
         outcome=outcome,
-        errors=(Notice(error.slug, wiring.mask_own(error.message), error.hint),),
+        errors=(Notice(error.slug, wiring.mask_own(error.message), wiring.mask_own(error.hint)),),
     )
 
 
@@ -97,27 +97,51 @@ def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: Rep
         change, files = read_change(flags, host, checkout)
     read = time.monotonic()
     config_flags = _config_flags(flags)
-    opened = open_config(host, checkout, change=change, config=flags.config, flags=config_flags, offline=flags.offline)
-    previous = _previous(state.last(), change) if change.ref.source != "diff" else None
+    opened = open_config(
+        host,
+        checkout,
+        change=change,
+        on_base=flags.base is not None,
+        config=flags.config,
+        flags=config_flags,
+        offline=flags.offline,
+    )
+    source = change.ref.source
+    previous = _previous(state.last(of=source), change) if source != "diff" else None
     timings = {"source": _ms(read - started), "config": _ms(time.monotonic() - read)}
     result = _review(flags, host, checkout, opened, change, files, previous, timings)
     if result.outcome.ran:
         from loom.store.record import dumps
 
-        _keep(state, dumps(result).encode())
+        # Only a whole review is what the next one is compared with: a narrow or broken one would make the rest "new".
+        narrow = bool(flags.paths or flags.pipelines or flags.skip)
+        whole = result.outcome.complete and not narrow and source != "diff"
+        _keep(state, dumps(result).encode(), of=source if whole else None)
     return result
 
 
 def _deliver(result: ReviewResult, shown: Shown) -> int:
-    """Write the outputs; the exit code. An output that did not arrive counts, but never hides a blocker."""
-    from loom.engine.gate import Exit
+    """Write the outputs, files first: a closed pager must not cost the artifact. The exit code: an output that did not
+    arrive counts, never hides a blocker, and stands in every output that did arrive."""
     from loom.infra import log
 
-    failed = shown.write(result)
-    for error in failed:
+    files = shown.files_only()
+    failed = files.write(result)
+    if failed:
+        result = _undelivered(result)
+        files.write(result)
+    failed += shown.screen_only().write(result)
+    for error in dict.fromkeys(failed):
         log.show_error(error)
-    code = result.outcome.exit_code
-    return Exit.UNDELIVERED if failed and code in (Exit.OK, Exit.INCOMPLETE) else code
+    return _undelivered(result).outcome.exit_code if failed else result.outcome.exit_code
+
+
+def _undelivered(result: ReviewResult) -> ReviewResult:
+    from loom.engine.gate import Exit
+
+    outcome = result.outcome
+    code = Exit.UNDELIVERED if outcome.exit_code in (Exit.OK, Exit.INCOMPLETE) else outcome.exit_code
+    return replace(result, outcome=replace(outcome, delivered=False, exit_code=int(code)))
 
 
 def _check(flags: ReviewFlags) -> None:
@@ -133,6 +157,11 @@ def _check(flags: ReviewFlags) -> None:
         )
         if value
     ]
+    for name in ("base", "head", "commit", "diff", "config", "model", "format"):
+        if getattr(flags, name) == "":  # a script's variable that is not set: anything but an error is a guess
+            raise UsageError(f"--{name} is empty", hint="give it a value, or leave it out")
+    if flags.last and (flags.fail_on or flags.paths or flags.pipelines or flags.skip or flags.model):
+        raise UsageError("--last prints the last result as it was", hint="review again to choose anew")
     if len(given) > 1 and given != ["--local", "--base"]:
         raise UsageError(f"{' and '.join(given)} cannot be used together", hint="choose one change to review")
     if flags.head and not flags.base:
@@ -212,12 +241,12 @@ def _last(last: bytes | None) -> ReviewResult:
     return loads(last)
 
 
-def _keep(state: RepoState, data: bytes) -> None:
+def _keep(state: RepoState, data: bytes, *, of: str | None) -> None:
     """Remember the result. A home that cannot be written is no reason to lose the review."""
     from loom.infra import log
 
     try:
-        state.save_last(data)
+        state.save_last(data, of=of)
     except OSError as error:
         log.logger("state").warning("the result was not kept for --last: %s", error.strerror or error)
 
@@ -262,21 +291,19 @@ def _review(
     )
 
     async def main() -> ReviewResult:
-        task = asyncio.current_task()
-        if task is not None and sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         tools = make_tools(
             flags, host, checkout, opened, chosen, cache=kept, tag=secrets.token_hex(4), stop=process.stop_all
         )
         gc.freeze()  # what is there by now stays to the end: the change and the modules (__main__ says why it is off)
         gc.enable()
         later = asyncio.get_running_loop().call_later(_REQUESTS_ARE_OUT_S, ahead.start, *_AFTER_THE_ANSWER)
-        with tools.progress:
+        with interrupts.cancelling(), tools.progress:
             try:
                 return await review(job, tools)
             finally:
                 later.cancel()
-                await chosen.aclose()
+                with contextlib.suppress(asyncio.CancelledError):  # too late to interrupt: the result is there
+                    await chosen.aclose()
 
     try:
         return asyncio.run(main())

@@ -43,11 +43,15 @@ class Shown:
         """The same without stdout: for what is an error there and a result in a file."""
         return Shown(tuple(target for target in self.targets if target[1] is not None), self.look)
 
+    def screen_only(self) -> Shown:
+        """Only what goes to stdout."""
+        return Shown(tuple(target for target in self.targets if target[1] is None), self.look)
+
     def write(self, result: ReviewResult) -> tuple[OutputError, ...]:
-        """Write all, files first: a closed pager must not cost the artifact. What could not be written comes back, so
-        that one full disk does not keep the findings from the screen."""
+        """Write all. What could not be written comes back, so that one full disk does not keep the findings from the
+        screen."""
         failed = []
-        for output, path in sorted(self.targets, key=lambda target: target[1] is None):
+        for output, path in self.targets:
             look = self.look if path is None else Look()
             try:
                 write(output(result, look), path, sys.stdout)

@@ -1,4 +1,4 @@
-"""`loom trust`: accept this checkout's configuration, by content, for scripts and for models on other hosts."""
+"""`loom trust`: accept what decides which programs run in this checkout and which models are asked, by its content."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from loom.cli.opening import Acceptable
     from loom.config.load import Loaded
-    from loom.store.state import Acceptance
+    from loom.store.state import Acceptance, RepoState
+
+_NOTHING = "there is no .loom/ here and nothing by which linters run code, so there is nothing to accept"
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +24,12 @@ def register(app: typer.Typer) -> None:
 def trust_command(
     show: Annotated[bool, typer.Option("--show", help="Say what is accepted and what accepting would allow.")] = False,
     revoke: Annotated[bool, typer.Option("--revoke", help="Take back everything accepted here.")] = False,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="Another file than .loom/config.yaml.")
+    ] = None,
 ) -> None:
-    """Accept what .loom/ says now: its scripts may run here, its models may be on other hosts. Any change of the files
-    asks again."""
+    """Accept this checkout as it is: scripts may run in it, and its models be asked, also on other hosts. Any change
+    of the files that decide this asks again."""
     from loom.cli import wiring
     from loom.core.errors import UsageError
 
@@ -32,27 +38,24 @@ def trust_command(
     state = wiring.state()
     if revoke:
         _print(revoked(state.revoke()))
-        return
-    files = wiring.checkout_files()
-    if show:
-        _print(shown(files, state.list(), wiring.load_config()))
-        return
-    _accept(files)
+    elif show:
+        there = wiring.acceptable(config=config, whole=False)
+        _print(shown(there.files, state.list(), there.loaded))
+    else:
+        _accept(wiring.acceptable(config=config, whole=True), state)
 
 
-def _accept(files: Mapping[str, bytes]) -> None:
+def _accept(there: Acceptable, state: RepoState) -> None:
     from datetime import UTC, datetime
 
-    from loom.cli import wiring
-    from loom.config.trust import checkout_digest
     from loom.core.errors import UsageError
 
-    if not any(path.startswith(".loom/") for path in files):
-        raise UsageError("there is no .loom/ here, so there is nothing to accept", hint="`loom init` writes one")
-    loaded = wiring.load_config()  # a configuration that is wrong cannot be accepted: nobody can know what it does
-    digest = checkout_digest(files)
-    wiring.state().accept(digest, datetime.now(UTC).isoformat(timespec="seconds"))
-    _print(accepted(files, digest, loaded))
+    if not there.files:
+        raise UsageError(_NOTHING, hint="scripts and models come from .loom/config.yaml")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for digest in there.digests:
+        state.accept(digest, now)
+    _print(accepted(there.files, there.digests[-1], there.loaded))
 
 
 def accepted(files: Mapping[str, bytes], digest: str, loaded: Loaded) -> str:
@@ -63,28 +66,25 @@ def accepted(files: Mapping[str, bytes], digest: str, loaded: Loaded) -> str:
 
 def shown(files: Mapping[str, bytes], acceptances: tuple[Acceptance, ...], loaded: Loaded) -> str:
     """What is accepted, and what the current content asks for."""
-    from loom.config.trust import checkout_digest, watched
+    from loom.config.trust import checkout_digest
 
-    if not any(path.startswith(".loom/") for path in files):
-        return "there is no .loom/ here, so there is nothing to accept\n"
+    if not files:
+        return f"{_NOTHING}\n"
     digest = checkout_digest(files)
     since = next((entry.when for entry in acceptances if entry.digest == digest), None)
     state = f"accepted on {since}" if since else "not accepted (`loom trust` accepts it)"
     lines = [f"{_files(files)} ({digest[:12]}): {state}"]
-    lines += [f"  {path}" for path in sorted(filter(watched, files))]
+    lines += [f"  {path}" for path in sorted(files)]
     return "\n".join([*lines, *_allows(loaded)]) + "\n"
 
 
 def revoked(count: int) -> str:
     """What was taken back."""
-    return f"revoked: {count} accepted\n" if count else "nothing was accepted here\n"
+    return "revoked: nothing is accepted here any more\n" if count else "nothing was accepted here\n"
 
 
 def _files(files: Mapping[str, bytes]) -> str:
-    from loom.config.trust import watched
-
-    count = sum(1 for path in files if watched(path))
-    return "1 file" if count == 1 else f"{count} files"
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
 
 
 def _allows(loaded: Loaded) -> list[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from loom.cli.host import Host, this_host
+from loom.cli.host import Host, environment, this_host
 from loom.core.errors import SourceError
 from loom.infra.process import looks_secret
 
 if TYPE_CHECKING:
+    from loom.cli.opening import Acceptable
     from loom.config.load import Loaded
     from loom.infra.git import Git
     from loom.infra.net import Proxies
@@ -30,8 +32,13 @@ def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         value
         for name, value in environ.items()
-        if looks_secret(name) and name not in _NO_SECRET and len(value) >= _MIN_SECRET and not value.startswith("/")
+        if looks_secret(name) and name not in _NO_SECRET and len(value) >= _MIN_SECRET and not _is_path(value)
     )
+
+
+def _is_path(value: str) -> bool:
+    """Whether a variable says where a secret stands, rather than being one. Keys in base64 may begin with `/` too."""
+    return value.startswith("/") and os.path.exists(value)  # noqa: PTH110 (Path.exists raises for names too long)
 
 
 @cache
@@ -39,14 +46,14 @@ def masker() -> Masker:
     """The one masker of this process."""
     from loom.infra.secrets import Masker
 
-    return Masker(own_secrets(this_host().environ))
+    return Masker(own_secrets(environment()))
 
 
 def own_masker() -> Masker:
     """Masks nothing but Loom's own keys."""
     from loom.infra.secrets import Masker
 
-    return Masker(own_secrets(this_host().environ), rules=False)
+    return Masker(own_secrets(environment()), rules=False)
 
 
 def mask_own(text: str) -> str:
@@ -89,6 +96,13 @@ class Checkout:
 
         return read_regular(self.root, path) if self.has_files else None
 
+    def fingerprints(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """What identifies the content of each of these files that is there."""
+        from loom.infra.checkout import fingerprint
+
+        found = ((path, fingerprint(self.root, path)) for path in paths if self.has_files)
+        return {path: content for path, content in found if content is not None}
+
 
 def open_checkout(host: Host) -> Checkout:
     """Find out where we are. No repository is not an error yet: a `--diff` needs none."""
@@ -110,23 +124,22 @@ def repo_state(host: Host, checkout: Checkout) -> RepoState:
 
 
 def watched_files(checkout: Checkout) -> dict[str, bytes]:
-    """The files of the checkout that accepting it is about."""
-    import os
-
+    """The files of the checkout that accepting it is always about, and what identifies the content of each."""
     from loom.config.trust import watched
 
-    found: dict[str, bytes] = {}
     if not checkout.has_files:
-        return found
-    for folder, _, names in os.walk(checkout.root / ".loom"):
+        return {}
+    # What git ignores did not come with anybody's branch; but a configuration is read even where it is ignored.
+    paths = set(_walk(checkout.root, ".loom"))
+    paths.update(checkout.git.worktree_paths() if checkout.git is not None else _walk(checkout.root))
+    return checkout.fingerprints(filter(watched, paths))
+
+
+def _walk(root: Path, below: str = ".") -> Iterator[str]:
+    """Files below a folder, as paths from `root`; links are not followed."""
+    for folder, _, names in os.walk(root / below):
         for name in names:
-            path = (Path(folder) / name).relative_to(checkout.root).as_posix()
-            if (content := checkout.read(path)) is not None:
-                found[path] = content
-    for entry in checkout.root.iterdir():
-        if watched(entry.name) and (content := checkout.read(entry.name)) is not None:
-            found[entry.name] = content
-    return found
+            yield (Path(folder) / name).relative_to(root).as_posix()
 
 
 def proxies(host: Host) -> Proxies:
@@ -160,10 +173,13 @@ def state() -> RepoState:
         return repo_state(host, checkout)
 
 
-def checkout_files() -> Mapping[str, bytes]:
-    """What `loom trust` accepts."""
-    with open_checkout(this_host()) as checkout:
-        return watched_files(checkout)
+def acceptable(*, config: str | None = None, whole: bool) -> Acceptable:
+    """What `loom trust` is about."""
+    from loom.cli import opening
+
+    host = this_host()
+    with open_checkout(host) as checkout:
+        return opening.acceptable(host, checkout, config=config, whole=whole)
 
 
 def cache_action(action: str) -> str:
@@ -175,8 +191,10 @@ def cache_action(action: str) -> str:
         kept.clear()
         return "the cache is empty"
     if action == "prune":
+        limits = load_config().config.cache
+        kept = Cache(this_host().cache_dir, ttl_days=limits.ttl_days, max_mb=limits.max_mb)
         gone = kept.prune(now_s=time.time())
         kept.close(now_s=time.time())
-        return f"{gone} old answers removed"
+        return f"{gone} answers removed that were older than {limits.ttl_days} days or beyond {limits.max_mb} MB"
     size = kept.size()
     return f"{size.entries} answers, {size.bytes / 1e6:.1f} MB, in {size.path}"

@@ -114,8 +114,8 @@ def choose(
     pipelines = loaded.config.pipelines or _usual_pipelines(with_model=pick.default is not None)
     planned, without = _assigned(pipelines, pick)
     notices = [*pick.notices, *_lonely_address(environ, pick)]
-    if without:
-        notices.append(_no_model(without))
+    if missed := tuple(p.name for p in pipelines if p.enabled and p.name in without):
+        notices.append(_no_model(missed))
     return Choice(
         config=loaded.config.model_copy(update={"models": dict(pick.models), "pipelines": planned}),
         model=pick.default,
@@ -265,7 +265,7 @@ def _assigned(pipelines: tuple[Pipeline, ...], pick: _Pick) -> tuple[tuple[Pipel
         elif (model := _model_of(pipeline.model, pick)) is not None:
             verify = pipeline.verify and (_model_of(pipeline.verify, pick) or pipeline.verify)
             planned.append(pipeline.model_copy(update={"model": model, "verify": verify}))
-        elif pipeline.enabled:
+        else:
             without.append(pipeline.name)
     return tuple(planned), tuple(without)
 

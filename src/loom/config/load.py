@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from loom.config import aliases, checks, extends, not_yet, problems
+from loom.config import aliases, checks, extends, floors, not_yet, problems
 from loom.config.aliases import Findings
 from loom.config.nodes import (
     Layer,
@@ -68,7 +68,7 @@ class Sources:
     local: bool = False
     accepted: bool = True
     """Whether the repository's `.loom/` is trusted (accepted with `loom trust`, or the target branch's own). Until then
-    its https `extends` are not fetched."""
+    its https `extends` are not fetched, and it cannot lower what config.floors names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,8 @@ def load(sources: Sources) -> Loaded:
     found = reader.found
     policy, lock = reader.policy()
     repository = reader.repository()
+    if repository and not sources.accepted:
+        repository = floors.kept(repository, policy, found)
     user = reader.user()
     tree = empty(Origin("default", "default"))
     for layer in (policy, repository):

@@ -8,22 +8,31 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from loom.config import hosts
 from loom.config.hosts import Host
 from loom.config.load import Loaded
-from loom.config.schema import Config, ModelConfig
+from loom.config.schema import Config, ModelConfig, Pipeline
+from loom.core.change import ChangeSet
+from loom.core.diff import show_path
 from loom.core.errors import ConfigError, Problem, UsageError
 from loom.core.result import Notice
 
 CODE_RUNNING_CONFIG = (
     *(".rubocop*", ".eslintrc*", "eslint.config.*", ".prettierrc*", "prettier.config.*", ".stylelintrc*"),
-    *(".flake8", "setup.cfg", "tox.ini", ".pylintrc", "pylintrc", "pyproject.toml", "mypy.ini", ".mypy.ini"),
+    *(".flake8", "setup.cfg", "tox.ini", ".pylintrc", "pylintrc*", "pyproject.toml", "mypy.ini", ".mypy.ini"),
     *(".sqlfluff", "conftest.py", "package.json", ".pre-commit-config.yaml", "Makefile", ".npmrc", "bunfig.toml"),
+    *("gnumakefile", "pytest.ini", "babel.config.*", ".babelrc*", ".yarnrc*"),
 )
-"""Files by which common linters run code of the checkout."""
+"""Files by which common linters run code of the checkout, at any depth, in any case (file systems may ignore it)."""
+
+
+HOW = "look at it (`loom trust --show`), then `loom trust`"
+"""How a checkout is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +93,9 @@ def check_hosts(
 
     `builtin_hosts`: names, or name:port, of the endpoints Loom knows. `allow`: LOOM_ALLOW_HOSTS. `host_models`: models
     that the host itself chose (config.choice). `loaded` gives places and says which layer named a host; without it all
-    models count as the repository's. In a local checkout that was not accepted, every model the repository chose is
-    withheld (not planned, and said in one line): no code leaves the machine because a stranger's file says so. In CI,
-    models on hosts that are neither built in nor allowed are a ConfigError that names every one of them.
+    models count as the repository's. In a checkout that was not accepted, every model the repository chose is withheld
+    (not planned, and said in one line): no code leaves the machine because a stranger's file says so. In CI, models of
+    an accepted configuration on hosts that are neither built in nor allowed are a ConfigError that names every one.
     """
     check = _Check(builtin_hosts, AllowedHosts.parse(allow), local=local, accepted=accepted)
     problems: list[Problem] = []
@@ -112,19 +121,14 @@ class _Check:
     local: bool
     accepted: bool
 
-    @property
-    def stranger(self) -> bool:
-        """Whether the repository's configuration is somebody's we were not told to trust."""
-        return self.local and not self.accepted
-
     def may_withhold(self, model: ModelConfig, *, trusted: bool) -> bool:
         """Whether the review can go on without the model. Never for link-local addresses: nobody means those."""
-        return self.stranger and not trusted and not self._is_link_local(model)
+        return not self.accepted and not trusted and not self._is_link_local(model)
 
     def reason(self, model: ModelConfig, *, trusted: bool) -> str | None:
         """Why the model's host may not be talked to; None when it may."""
-        if self.stranger and not trusted and model.provider != "scripted" and not self._is_link_local(model):
-            return "the repository chose it, and this checkout was not accepted (`loom trust`)"
+        if not self.accepted and not trusted and model.provider != "scripted" and not self._is_link_local(model):
+            return "the repository chose it, and this checkout was not accepted"
         if model.base_url is None:
             return None
         host = hosts.parse(model.base_url)
@@ -174,48 +178,112 @@ class Restrained:
     notices: tuple[Notice, ...] = ()
 
 
-def restrain(config: Config, withheld: Mapping[str, str], *, accepted: bool) -> Restrained:
-    """The configuration that may run. `withheld` comes from `check_hosts`; an accepted one comes back as it is."""
+def restrain(
+    config: Config, withheld: Mapping[str, str], *, accepted: bool, own_rules: bool = False, how: str = HOW
+) -> Restrained:
+    """The configuration that may run. `withheld` comes from `check_hosts`; an accepted one comes back as it is.
+    `own_rules`: whether the checkout has rules, which are then not loaded. `how`: to the reader, how to accept."""
     if accepted:
         return Restrained(config)
     kept, left_out = [], []
     for pipeline in config.pipelines:
         why = None
-        if pipeline.kind in ("script", "linter"):
-            why = "it runs programs, and this checkout was not accepted (`loom trust`)"
+        if runs_programs(pipeline):
+            why = "it runs programs, and this checkout was not accepted"
         elif pipeline.kind == "llm":
             why = withheld.get(pipeline.model) or (withheld.get(pipeline.verify) if pipeline.verify else None)
         if why is None:
             kept.append(pipeline)
-        elif pipeline.enabled:
+        else:  # a disabled one too: `--pipeline NAME` can ask for it
             left_out.append((pipeline.name, why))
     models = {name: _without_fallback(model, withheld) for name, model in config.models.items() if name not in withheld}
     safe = config.model_copy(update={"pipelines": tuple(kept), "models": models})
-    return Restrained(safe, tuple(left_out), _left_out_notice(left_out))
+    enabled = {pipeline.name for pipeline in config.pipelines if pipeline.enabled}
+    missed = [name for name, _ in left_out if name in enabled]
+    return Restrained(safe, tuple(left_out), (_not_accepted(missed, own_rules=own_rules, how=how),))
 
 
 def _without_fallback(model: ModelConfig, withheld: Mapping[str, str]) -> ModelConfig:
     return model.model_copy(update={"fallback": None}) if model.fallback in withheld else model
 
 
-def _left_out_notice(left_out: list[tuple[str, str]]) -> tuple[Notice, ...]:
-    if not left_out:
-        return ()
-    names = ", ".join(name for name, _ in left_out)
-    message = f"this checkout's .loom/ was not accepted here, so these pipelines do not run: {names}"
-    return (Notice("untrusted-checkout", message, "look at .loom/ (`loom trust --show`), then `loom trust`"),)
+def _not_accepted(pipelines: list[str], *, own_rules: bool, how: str) -> Notice:
+    missed = [f"these pipelines do not run: {', '.join(pipelines)}"] if pipelines else []
+    missed += ["its own rules are not loaded"] if own_rules else []
+    so = "; ".join(missed) or "it may run no programs, choose no models and lower no bar"
+    return Notice("untrusted-checkout", f"this checkout was not accepted, so {so}", how)
+
+
+def runs_programs(pipeline: Pipeline) -> bool:
+    """Whether the pipeline starts programs, which may take their configuration from the checkout."""
+    return pipeline.kind in ("script", "linter")
 
 
 def watched(path: str) -> bool:
-    """Whether accepting a checkout is also about this file: `.loom/**` and linter configuration that can run code."""
-    name = posixpath.basename(path)
-    return path.startswith(".loom/") or any(fnmatch.fnmatchcase(name, pattern) for pattern in CODE_RUNNING_CONFIG)
+    """Whether accepting a checkout is always about this file: `.loom/**` and linter configuration that can run code."""
+    return path.casefold().startswith(".loom/") or _can_run_code(path)
+
+
+def _can_run_code(path: str) -> bool:
+    name = posixpath.basename(path).casefold()
+    return any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in CODE_RUNNING_CONFIG)
+
+
+def named_files(config: Config) -> frozenset[str]:
+    """Paths in the repository that commands of the configuration may mean, whether there are such files or not."""
+    return frozenset(path for pipeline in config.pipelines for path in _named(pipeline, config))
+
+
+def _named(pipeline: Pipeline, config: Config) -> Iterator[str]:
+    if pipeline.run is None:
+        return
+    for text in (pipeline.run, *pipeline.env.values(), *config.advanced.script_env.values()):
+        for word in _words(text):
+            parts = word.split("/")
+            # Of an absolute path, and of one after $PWD, any ending may be what stands in the repository.
+            endings = ["/".join(parts[n:]) for n in range(1, len(parts))] if word.startswith("/") else [word]
+            for ending in endings:
+                for folder in {".", pipeline.workdir}:
+                    path = posixpath.normpath(posixpath.join(folder, ending))
+                    if not path.startswith(("..", "/")) and path != ".":
+                        yield path
+
+
+def _words(text: str) -> set[str]:
+    """What may be a path in a command: its words, and what stands between the signs that a shell gives a meaning."""
+    text = re.sub(r"\$(\w+|\{\w+\})", " ", text.replace("{files}", " "))
+    found = set(re.findall(r"[^\s'\"`;|&()<>{}=,:]+", text))
+    try:
+        return found | {word for word in shlex.split(text) if word}  # a name with a space in it
+    except ValueError:
+        return found
+
+
+def touched(config: Config, change: ChangeSet) -> dict[str, str]:
+    """Pipelines that run programs -> why this change decides what these would do: it touches configuration by which
+    linters run code, or a file that the command names."""
+    paths = {path for file in change.files for path in (file.path, file.base_path)}
+    paths |= {part.path for part in change.unread if part.path is not None}
+    unknown = any(part.path is None for part in change.unread)
+    found: dict[str, str] = {}
+    for pipeline in filter(runs_programs, config.pipelines):
+        if by_itself := sorted(filter(_can_run_code, paths)):
+            found[pipeline.name] = f"the change touches {_listed(by_itself)}, which can run code in linters"
+        elif named := sorted(paths.intersection(_named(pipeline, config))):
+            found[pipeline.name] = f"the change touches {_listed(named)}, which the command names"
+        elif unknown:
+            found[pipeline.name] = "a part of the change could not be read, and may touch what linters run"
+    return found
+
+
+def _listed(paths: list[str]) -> str:
+    return ", ".join(show_path(path) for path in paths[:3]) + (" …" if len(paths) > 3 else "")
 
 
 def checkout_digest(files: Mapping[str, bytes]) -> str:
-    """64 hex digits over names and contents of the watched files; any change of either changes it."""
+    """64 hex digits over names and contents (or their hashes); any change of either changes it."""
     digest = hashlib.sha256()
-    for path in sorted(filter(watched, files)):
+    for path in sorted(files):
         for part in (path.encode("utf-8", "surrogateescape"), files[path]):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
@@ -223,10 +291,9 @@ def checkout_digest(files: Mapping[str, bytes]) -> str:
 
 
 def is_accepted(files: Mapping[str, bytes], accepted: Callable[[str], bool]) -> bool:
-    """Whether a checkout may run what its configuration says. Without `.loom/` there is nothing to accept."""
-    if not any(path.startswith(".loom/") for path in files):
-        return True
-    return accepted(checkout_digest(files))
+    """Whether programs may run in a checkout, as its configuration and the user's say. `files`: what accepting is
+    about; where there is nothing of that kind, there is nothing to accept."""
+    return not files or accepted(checkout_digest(files))
 
 
 def changes_configuration(paths: Iterable[str]) -> Notice | None:

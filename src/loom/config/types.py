@@ -67,9 +67,16 @@ def _key_variable(value: str) -> str:
     return value
 
 
+_FRAMING = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect")
+)
+
+
 def _header_name(value: str) -> str:
     if not _HEADER_NAME.fullmatch(value):
         raise ValueError("not a valid HTTP header name")
+    if value.lower() in _FRAMING:
+        raise ValueError("this header belongs to the connection, and is set by it")
     return value
 
 

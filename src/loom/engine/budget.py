@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+
+OUT_OF_TIME = "the time budget (budget.max_seconds) is used up"
 
 
 class Budget:
-    """Counts what is used. Requests are reserved before they are sent, so that concurrent ones cannot overrun it."""
+    """Counts what is used. A request is reserved before it is sent, with the most it may cost, and settled when it is
+    over, so that concurrent ones cannot overrun a limit. One event loop."""
 
     def __init__(
         self,
@@ -23,19 +27,50 @@ class Budget:
         self._max_cost = max_cost
         self._requests = 0
         self._cost = 0.0
+        self._held = 0.0
+        """The most that the requests under way may cost."""
+        self._under_way = 0
+        self._settled = asyncio.Event()
 
-    def reserve(self) -> str | None:
-        """Take one request out of the budget; or why there is none left."""
-        if self._clock() >= self.deadline:
-            return "the time budget (budget.max_seconds) is used up"
-        if self._max_requests is not None and self._requests >= self._max_requests:
-            return f"the request budget (budget.max_requests: {self._max_requests}) is used up"
-        if self._max_cost is not None and self._cost >= self._max_cost:
-            return f"the cost budget (budget.max_cost: {self._max_cost:g} USD) is used up"
+    @property
+    def limits_cost(self) -> bool:
+        """Whether `reserve` has to know what a request may cost."""
+        return self._max_cost is not None
+
+    async def reserve(self, *, cost_usd: float) -> str | None:
+        """Take one request that costs at most `cost_usd` out of the budget; or why it does not fit. While others are
+        under way it waits rather than refuse: they may turn out cheaper than what is held for them."""
+        while True:
+            if self._clock() >= self.deadline:
+                return OUT_OF_TIME
+            reason = self._too_much(cost_usd)
+            if reason is None:
+                break
+            if not self._under_way:
+                return reason
+            self._settled.clear()
+            await self._settled.wait()
         self._requests += 1
+        self._held += cost_usd
+        self._under_way += 1
         return None
 
-    def spend(self, *, more_requests: int, cost_usd: float | None) -> None:
-        """Account for a reply: the requests beyond the reserved one, and what it cost."""
-        self._requests += more_requests
+    def settle(self, *, held_usd: float, requests: int, cost_usd: float | None) -> None:
+        """A reserved request is over: `requests` were sent for it (0: it was never sent, and costs nothing of the
+        budget), and this is what it cost. None: nobody knows."""
+        self._requests += requests - 1
+        self._held -= held_usd
         self._cost += cost_usd or 0.0
+        self._under_way -= 1
+        self._settled.set()
+
+    def _too_much(self, cost_usd: float) -> str | None:
+        if self._max_requests is not None and self._requests >= self._max_requests:
+            return f"the request budget (budget.max_requests: {self._max_requests}) is used up"
+        if self._max_cost is None or self._cost + self._held + cost_usd <= self._max_cost + 1e-9:  # sums of floats
+            return None
+        limit = f"the cost budget (budget.max_cost: {self._max_cost:g} USD)"
+        left = self._max_cost - self._cost
+        if left <= 0:
+            return f"{limit} is used up"
+        return f"{limit} has {left:.2g} USD left, and the next request may cost {cost_usd:.2g} USD"

@@ -15,15 +15,17 @@ from loom.core.finding import Finding, RawFinding, Severity
 from loom.core.result import Dropped, DropReason
 from loom.engine.aggregate import Anchored, merge, occurrence
 from loom.engine.anchor import Place, code_at, locate
+from loom.engine.masking import mask_all
 from loom.engine.plan import wants
 from loom.engine.show_diff import one_line
 from loom.engine.sides import Sides
 from loom.engine.suggest import prove
-from loom.engine.view import FileView, LineMasker
+from loom.engine.view import FileView
 from loom.infra.text import visible
 
 if TYPE_CHECKING:
     from loom.config.schema import Pipeline
+    from loom.infra.secrets import Masker
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Concluded:
 class Places:
     """The files of a change as findings can be tied to them; each is prepared when first asked for."""
 
-    def __init__(self, change: ChangeSet, files: Files, views: Mapping[str, FileView], masker: LineMasker) -> None:
+    def __init__(self, change: ChangeSet, files: Files, views: Mapping[str, FileView], masker: Masker) -> None:
         self._files = files
         self._views = views
         self._masker = masker
@@ -47,8 +49,9 @@ class Places:
             if file.old_path and file.status == "renamed":  # the original of a copy is still there, and another file
                 self._by_name.setdefault(show_path(file.old_path), file)
         for file in change.files:
-            for name in (one_line(show_path(file.path)), show_path(file.path), file.path):  # as a model was shown it
-                self._by_name[name] = file
+            shown = views[file.path].path
+            for name in (one_line(show_path(file.path)), one_line(shown), shown, show_path(file.path), file.path):
+                self._by_name[name] = file  # as a model was shown it, and as it is
 
     def find(self, path: str) -> FileChange | None:
         """The changed file that `path` means; `a/`, `b/`, `./`, a leading `/` and a hunk's `#n` are forgiven."""
@@ -71,6 +74,10 @@ class Places:
                 whole_old=self._whole(self._files.base(file.base_path)),
             )
         return self._sides[file.path]
+
+    def shown(self, file: FileChange) -> str:
+        """Its path as results carry it."""
+        return self._views[file.path].path
 
     def head(self, file: FileChange) -> bytes | None:
         """The whole file after the change."""
@@ -96,11 +103,12 @@ def conclude(
     dropped: list[Dropped] = []
     for pipeline, findings in said:
         for raw in findings:
-            outcome = _anchor(_masked(raw, mask), pipeline, places)
+            masked = _masked(raw, mask)
+            outcome = _anchor(masked, pipeline, places)
             if isinstance(outcome, Anchored):
                 anchored.append(outcome)
             else:
-                dropped.append(Dropped(outcome, _as_json(_masked(raw, mask), pipeline.name)))
+                dropped.append(Dropped(outcome, _as_json(masked, pipeline.name)))
     merged = merge(anchored)
     shown = tuple(f for f in merged if keep(f))
     dropped += [Dropped("below_severity", _finding_as_json(f)) for f in merged if not keep(f)]
@@ -130,7 +138,7 @@ def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | D
         return "filter"
     code = code_at(place, sides)
     return Anchored(
-        raw=replace(raw, path=show_path(file.path)),
+        raw=replace(raw, path=places.shown(file)),
         pipeline=pipeline.name,
         severity=_severity(raw, pipeline),
         deterministic=deterministic,
@@ -141,7 +149,7 @@ def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | D
         end_line=place.end_line,
         code=code,
         nth=occurrence(code, place.line, sides.normalised(place.side)),
-        suggestion=prove(raw, place, path=file.path, head=places.head(file)),
+        suggestion=prove(raw, place, path=file.path, head=places.head(file), by_model=not deterministic),
     )
 
 
@@ -182,14 +190,8 @@ def _severity(raw: RawFinding, pipeline: Pipeline) -> Severity:
 
 
 def _masked(raw: RawFinding, mask: Callable[[str], str]) -> RawFinding:
-    """No output ever carries a secret: not the tool's message, not the quote, not the fix."""
-    return replace(
-        raw,
-        message=mask(raw.message),
-        title=mask(raw.title),
-        quote=mask(raw.quote) if raw.quote else raw.quote,
-        suggestion=mask(raw.suggestion) if raw.suggestion else raw.suggestion,
-    )
+    """Masked but for the path, which is still to be found: the quote has to look as the masked lines do."""
+    return replace(mask_all(raw, mask), path=raw.path)
 
 
 def _as_json(raw: RawFinding, pipeline: str) -> dict[str, object]:

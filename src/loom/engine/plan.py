@@ -200,6 +200,11 @@ def plan(
     )
 
 
+def may_run(pipeline: Pipeline, change: ChangeSet, in_scope: Sequence[FileChange]) -> bool:
+    """Whether the change can hold work for the pipeline, as far as names and numbers tell."""
+    return any(wants(pipeline, f.path) for f in in_scope) and _when_reason(pipeline, change, in_scope) is None
+
+
 def wants(pipeline: Pipeline, path: str) -> bool:
     """Whether the pipeline looks at that file at all."""
     included, excluded = Globs(pipeline.include_paths), Globs(pipeline.exclude_paths)

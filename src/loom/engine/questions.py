@@ -1,19 +1,23 @@
-"""The request for a chunk: which prompt, which instructions, and how much of the author's text a pipeline sees."""
+"""The request for a chunk: which prompt, which instructions, and how much of the author's text a pipeline sees. Every
+text in it, the team's own too, is masked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet
 from loom.engine import prompts
+from loom.engine.masking import mask_all, remembering
 from loom.engine.view import FileView
 from loom.infra.globs import Globs
 from loom.llm.base import Request
 
 
 class Questions:
-    """Builds requests; what does not depend on the chunk is taken once."""
+    """Builds requests; what does not depend on the chunk is taken once. `mask`: what models may not see goes; the
+    files are masked already."""
 
     def __init__(
         self,
@@ -25,7 +29,7 @@ class Questions:
         self._config = config
         self._prompt = prompt
         self._ref = change.ref
-        self._mask = mask if config.privacy.redact else lambda text: text
+        self._mask = remembering(mask)
 
     def request(self, pipeline: Pipeline, files: Sequence[FileView]) -> Request:
         """The request, FENCE still in it. Raises ConfigError for a prompt that names what does not exist."""
@@ -33,10 +37,10 @@ class Questions:
         model = config.models.get(pipeline.model)
         persona = config.persona(pipeline.persona)
         told = ref if config.privacy.send_description else None
-        return prompts.build(
+        ask = mask_all(
             prompts.Ask(
                 pipeline=pipeline.name,
-                files=tuple(files),
+                files=(),
                 prompt=self._prompt(pipeline),
                 persona=prompts.Persona(tone=persona.tone, focus=persona.focus, instructions=persona.instructions),
                 instructions=tuple(
@@ -47,15 +51,14 @@ class Questions:
                 do_not_flag=pipeline.do_not_flag,
                 suggestions=pipeline.suggestions,
                 language=config.output.language,
-                title=self._told(told.title) if told else None,
-                description=self._told(told.description) if told else None,
-                author=self._told(told.author) if told else None,
-                target_branch=self._told(ref.target_branch),
+                title=told.title if told else None,
+                description=told.description if told else None,
+                author=told.author if told else None,
+                target_branch=ref.target_branch,
                 max_tokens=model.max_tokens if model else 8_000,
                 temperature=model.temperature if model else None,
                 reasoning_effort=model.reasoning_effort if model else None,
-            )
+            ),
+            self._mask,
         )
-
-    def _told(self, text: str | None) -> str | None:
-        return self._mask(text) if text else None
+        return prompts.build(replace(ask, files=tuple(files)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loom.core.change import ChangeSet
 from loom.core.diff import FileChange, show_path
@@ -18,6 +18,7 @@ from loom.core.result import (
     ReviewResult,
     Usage,
 )
+from loom.engine.masking import mask_all, remembering
 from loom.engine.plan import Plan
 from loom.engine.run import PipelineRun
 from loom.engine.show_diff import one_line
@@ -49,18 +50,14 @@ def build(
     timings_ms: Mapping[str, int],
     mask: Callable[[str], str],
 ) -> ReviewResult:
-    """The result. `mask` goes over every text that came from outside: no output ever carries a secret."""
-    outcomes = tuple(_masked(run.outcome, mask) for run in runs if run.outcome is not None)
+    """The result. `mask` goes over every text but the hunks, which are masked: no output ever carries a secret."""
+    mask = remembering(mask)
+    outcomes = tuple(mask_all(run.outcome, mask) for run in runs if run.outcome is not None)
     said = [notice for run in runs for notice in (*run.notices, *_notes(run))]
     unread = [_unread(u.path, u.reason) for u in report.change.unread]
-    ref = report.change.ref
-    return ReviewResult(
+    result = ReviewResult(
         tool_version=tool_version,
-        change=replace(
-            ref,
-            title=mask(ref.title) if ref.title else ref.title,
-            description=mask(ref.description) if ref.description else ref.description,
-        ),
+        change=report.change.ref,
         config_hash=config_hash,
         outcome=outcome,
         files=_files(report, plan, outcomes),
@@ -71,9 +68,10 @@ def build(
         redactions=report.masked.redactions,
         timings_ms=timings_ms,
         usage=_usage(outcomes),
-        warnings=tuple(_mask_notice(n, mask) for n in dict.fromkeys((*notices, *said))),
-        errors=tuple(_mask_notice(n, mask) for n in (*unread, *_failures(outcomes))),
+        warnings=tuple(dict.fromkeys((*notices, *said))),
+        errors=(*unread, *_failures(outcomes)),
     )
+    return mask_all(result, mask)
 
 
 def _files(report: Report, plan: Plan, outcomes: Sequence[PipelineOutcome]) -> tuple[ResultFile, ...]:
@@ -97,7 +95,7 @@ def _files(report: Report, plan: Plan, outcomes: Sequence[PipelineOutcome]) -> t
         elif file.path in plan.policy:
             reviewed, reason = file.path in analyzed, f"{plan.policy[file.path]}: models are not asked about it"
         else:
-            reviewed = file.path in analyzed or view.path in asked
+            reviewed = file.path in analyzed or bool({view.path, show_path(file.path)} & asked)  # redaction on, off
             reason = None if reviewed else "no pipeline looked at it"
         entries.append(_file(file, view, reviewed=reviewed, reason=reason, with_hunks=report.with_diff))
     return tuple(entries)
@@ -161,14 +159,6 @@ def _usage(outcomes: Sequence[PipelineOutcome]) -> Usage:
         cost_usd=sum(c for c in costs if c is not None) if asking and None not in costs else None,
         cache_hits=sum(o.cache_hits for o in outcomes),
     )
-
-
-def _masked(outcome: PipelineOutcome, mask: Callable[[str], str]) -> PipelineOutcome:
-    return replace(outcome, summary=mask(outcome.summary), reason=mask(outcome.reason) if outcome.reason else None)
-
-
-def _mask_notice(notice: Notice, mask: Callable[[str], str]) -> Notice:
-    return replace(notice, message=mask(notice.message))
 
 
 def _notes(run: PipelineRun) -> list[Notice]:

@@ -27,6 +27,7 @@ from loom.engine.plan import (
     Selection,
     SkippedPipeline,
     choose,
+    may_run,
     plan,
     scope,
     sort_files,
@@ -34,9 +35,10 @@ from loom.engine.plan import (
 )
 from loom.engine.questions import Questions
 from loom.engine.report import Report, build
-from loom.engine.run import Crew, PipelineRun, model_outcome, run_all
-from loom.engine.view import LineMasker, mask_change
+from loom.engine.run import Crew, PipelineRun, run_all, stopped
+from loom.engine.view import mask_change
 from loom.infra.progress import Progress
+from loom.infra.secrets import Masker
 from loom.llm.base import Model, TokenUsage
 from loom.store.cache import Cache
 
@@ -65,8 +67,8 @@ class Job:
 class Tools:
     """What a review works with; made by cli.wiring."""
 
-    masker: LineMasker
-    own_masker: LineMasker
+    masker: Masker
+    own_masker: Masker
     """Only Loom's own keys, for `privacy.redact: false`."""
     mask: Callable[[str], str]
     analyzer: Callable[[Pipeline], Analyzer]
@@ -94,7 +96,8 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     config = job.config
     pipelines = choose(config, job.selection)
     in_scope = scope(config, job.change, job.selection)
-    masked = mask_change(job.change, tools.masker)
+    masked = mask_change(job.change, tools.masker, job.files)
+    tools = replace(tools, masker=masked.masker, mask=masked.masker.mask)  # it knows what the change holds
     # What people and files see is always masked; only what models see can be switched.
     for_models = masked if config.privacy.redact else mask_change(job.change, tools.own_masker)
     report = Report(job.change, in_scope, masked, job.with_diff)
@@ -102,7 +105,8 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     if skipped := trigger_reason(config, job.change, in_scope, files, job.selection):
         return _skipped(job, report, skipped, started, tools)
     _check_prompts(tools, pipelines)
-    models, broken = await _open_models(pipelines, tools, config, started)
+    at_work = [p for p in pipelines if may_run(p, job.change, in_scope)]
+    models, broken = await _open_models(at_work, tools, config, started)
     try:
         the_plan = plan(
             config=config,
@@ -160,7 +164,8 @@ async def _run(
     """Run the plan; on an interrupt, what is there so far."""
     config = job.config
     seconds = config.budget.max_seconds
-    questions = Questions(config, job.change, tools.prompt, tools.mask)
+    for_models = tools.masker if config.privacy.redact else tools.own_masker
+    questions = Questions(config, job.change, tools.prompt, for_models.mask)
     desk = Desk(
         budget=Budget(
             deadline=started + (seconds if seconds is not None else _FOREVER_S),
@@ -195,7 +200,7 @@ async def _run(
         tools.stop()
         for unfinished in (r for r in runs if r.outcome is None):
             spent = round((tools.clock() - unfinished.started_s) * 1000) if unfinished.started_s else 0
-            unfinished.outcome = model_outcome(unfinished, duration_ms=spent, interrupted=True)
+            unfinished.outcome = stopped(unfinished, duration_ms=spent)
         return runs, True
     return runs, False
 
@@ -203,7 +208,8 @@ async def _run(
 async def _open_models(
     pipelines: Sequence[Pipeline], tools: Tools, config: Config, started: float
 ) -> tuple[dict[str, Sequence[Model]], dict[str, SkippedPipeline]]:
-    """The models that pipelines ask for, prepared, and the pipelines whose model cannot be made."""
+    """The models that `pipelines`, those that may run, ask for, prepared, and the pipelines whose model cannot be
+    made."""
     models: dict[str, Sequence[Model]] = {}
     broken: dict[str, SkippedPipeline] = {}
     for pipeline in pipelines:
@@ -215,7 +221,8 @@ async def _open_models(
             broken[pipeline.name] = SkippedPipeline(pipeline, error.message, error.hint, failed=True)
     deadline = started + (config.budget.max_seconds or _FOREVER_S)
     if chains := [chain[0] for chain in models.values()]:
-        await asyncio.gather(*(model.prepare(deadline=deadline) for model in chains))
+        # What goes wrong here shows again when the model is asked for good, and then costs its pipeline only.
+        await asyncio.gather(*(model.prepare(deadline=deadline) for model in chains), return_exceptions=True)
     return models, broken
 
 

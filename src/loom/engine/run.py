@@ -7,23 +7,30 @@ model allows. What is finished is kept as it comes, so that an interrupt loses n
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from loom.analyzers.base import Analyzer, Report
 from loom.config.schema import Pipeline
 from loom.core.change import Files
-from loom.core.errors import LoomError
+from loom.core.errors import ScriptError
 from loom.core.finding import RawFinding
 from loom.core.result import Notice, PipelineOutcome, PipelineStatus
-from loom.engine.ask import Asked, Desk, ask_chunk
+from loom.engine.ask import Asked, Desk, ask_chunk, reason_of
+from loom.engine.budget import OUT_OF_TIME
 from loom.engine.plan import AnalyzerWork, ModelWork, Plan, SkippedPipeline
+from loom.engine.show_diff import hunk_ids
 from loom.engine.view import FileView
 from loom.infra.progress import Progress
 from loom.llm.base import Model, Request
 
 _GRACE_S = 1.0
-"""How long an interrupt waits for analyzers that are under way."""
+"""How long an interrupt, or the end of the time, waits for analyzers that are under way."""
+_LATE = (OUT_OF_TIME, "raise budget.max_seconds (--max-seconds), or narrow the review with --paths or --pipeline")
+_INTERRUPTED = ("interrupted", "")
 
 
 @dataclass(slots=True)
@@ -37,7 +44,7 @@ class PipelineRun:
     """None until it ended."""
     asked: Asked = field(default_factory=Asked)
     left: set[str] = field(default_factory=set)
-    """Hunk ids no answer has come for yet."""
+    """Hunk ids no answer has come for yet; for an analyzer the paths it has not looked at yet."""
     started_s: float = 0.0
 
 
@@ -64,22 +71,18 @@ async def run_all(plan: Plan, crew: Crew, runs: list[PipelineRun]) -> None:
     """Run everything in `plan`, filling `runs` in plan order. On cancellation the unfinished runs keep what they
     have and CancelledError goes on."""
     runs.extend(_skipped(skip) for skip in plan.skipped)
-    jobs: list[Coroutine[None, None, None]] = []
+    jobs: list[Callable[[], Coroutine[None, None, None]]] = []
     for analyzer_work in plan.analyzers:
-        runs.append(record := PipelineRun(analyzer_work.pipeline))
-        jobs.append(_run_analyzer(analyzer_work, crew, record))
+        runs.append(record := PipelineRun(analyzer_work.pipeline, left={f.path for f in analyzer_work.change.files}))
+        jobs.append(partial(_run_analyzer, analyzer_work, crew, record))
     for model_work in plan.models:
         ids = {hunk.id for chunk in model_work.chunks for file in chunk for hunk in file.hunks}
         runs.append(record := PipelineRun(model_work.pipeline, left=ids))
-        jobs.append(_run_model(model_work, crew, record))
-    if not crew.parallel:
-        for job in jobs:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(job)
-        return
-    async with asyncio.TaskGroup() as group:
-        for job in jobs:
-            group.create_task(job)
+        jobs.append(partial(_run_model, model_work, crew, record))
+    for at_once in [jobs] if crew.parallel else [[job] for job in jobs]:
+        async with asyncio.TaskGroup() as group:
+            for job in at_once:
+                group.create_task(job())
 
 
 def _skipped(skip: SkippedPipeline) -> PipelineRun:
@@ -100,24 +103,21 @@ async def _run_analyzer(work: AnalyzerWork, crew: Crew, record: PipelineRun) -> 
     pipeline = work.pipeline
     record.started_s = crew.clock()
     crew.progress.started(pipeline.name)
+    report, trouble = await _report(work, crew)
+    record.findings.extend(report.findings)
+    record.notices.extend(report.notices)
     status: PipelineStatus = "ok"
     reason: str | None = None
     hint = ""
-    not_reviewed: tuple[str, ...] = ()
-    try:
-        report = await _in_thread(lambda: crew.analyzer(pipeline).run(work.change, crew.files), crew)
-    except LoomError as error:
-        status, reason, hint = "failed", error.message, error.hint
+    not_reviewed = report.not_reviewed
+    if trouble is not None:
+        status = "partial" if report.findings else "failed"
+        reason, hint = trouble
         not_reviewed = tuple(f.path for f in work.change.files)
-    except Exception as error:  # noqa: BLE001 - one broken analyzer must not lose what the others found
-        status, reason = "failed", f"internal error: {type(error).__name__}: {error}"
-        not_reviewed = tuple(f.path for f in work.change.files)
-    else:
-        record.findings.extend(report.findings)
-        record.notices.extend(report.notices)
-        not_reviewed = report.not_reviewed
-        if not_reviewed:
-            status, reason = "partial", f"{len(not_reviewed)} files could not be looked at"
+    elif not_reviewed:
+        status, reason = "partial", f"{len(not_reviewed)} files could not be looked at"
+    elif report.gaps:
+        status, reason = "partial", "; ".join(report.gaps)
     record.outcome = PipelineOutcome(
         name=pipeline.name,
         kind=pipeline.kind,
@@ -131,18 +131,61 @@ async def _run_analyzer(work: AnalyzerWork, crew: Crew, record: PipelineRun) -> 
     crew.progress.finished(pipeline.name, status, reason)
 
 
-async def _in_thread(work: Callable[[], Report], crew: Crew) -> Report:
-    """The report of an analyzer. A thread cannot be interrupted: on an interrupt its children are killed and it gets a
-    moment to end, so that what it found is not lost."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
+async def _report(work: AnalyzerWork, crew: Crew) -> tuple[Report, tuple[str, str] | None]:
+    """What the analyzer found, and what kept it from looking at everything: (what happened, what to do).
+
+    A thread cannot be interrupted. On an interrupt its children are killed and it gets a moment to end, so that what it
+    found is not lost; one that outlasts the review is left behind.
+    """
+    left_s = crew.desk.budget.deadline - crew.clock()
+    if left_s <= 0:
+        return Report(), _LATE
+    # A command is killed in time; for everything else there is the wait below.
+    pipeline = work.pipeline.model_copy(update={"timeout": min(work.pipeline.timeout, left_s)})
+    given_up = threading.Event()
+    running = _in_thread(lambda: _look(pipeline, work, crew, given_up))
+    trouble: tuple[str, str] | None = None
     try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
+        await asyncio.wait({running}, timeout=left_s + _GRACE_S)
+        trouble = _LATE if not running.done() else None
+    except asyncio.CancelledError:  # goes on in the TaskGroup, which was cancelled as a whole
+        trouble = _INTERRUPTED
+        given_up.set()
         crew.stop()
-        done, _ = await asyncio.wait({running}, timeout=_GRACE_S)
-        if not done or running.cancelled():
-            raise
-        return running.result()
+        await asyncio.wait({running}, timeout=_GRACE_S)
+    if not running.done():
+        given_up.set()
+        running.cancel()
+        return Report(), trouble
+    error = running.exception()
+    if error is None:
+        return running.result(), trouble
+    if not isinstance(error, Exception):
+        raise error
+    if isinstance(error, ScriptError) and error.slug == "script-timeout" and pipeline.timeout < work.pipeline.timeout:
+        return Report(), trouble or _LATE
+    return Report(), trouble or reason_of(error)  # one broken analyzer must not lose what the others found
+
+
+def _look(pipeline: Pipeline, work: AnalyzerWork, crew: Crew, given_up: threading.Event) -> Report:
+    analyzer = crew.analyzer(pipeline)
+    # Only now: an analyzer that was made before `crew.stop` starts no children after it.
+    return Report() if given_up.is_set() else analyzer.run(work.change, crew.files)
+
+
+def _in_thread(work: Callable[[], Report]) -> asyncio.Future[Report]:
+    """`work` in a thread of its own. The end of the process does not wait for it, as it would for asyncio.to_thread."""
+    done: concurrent.futures.Future[Report] = concurrent.futures.Future()
+
+    def run() -> None:
+        done.set_running_or_notify_cancel()
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the one who waits gets it
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="loom-analyzer", daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 async def _run_model(work: ModelWork, crew: Crew, record: PipelineRun) -> None:
@@ -155,22 +198,29 @@ async def _run_model(work: ModelWork, crew: Crew, record: PipelineRun) -> None:
     def so_far() -> int:
         return record.asked.input_tokens + record.asked.output_tokens + sum(written.values())
 
-    async def one(chunk: Sequence[FileView]) -> None:
+    parts: list[Asked | None] = [None] * len(work.chunks)
+
+    async def one(number: int, chunk: Sequence[FileView]) -> None:
         def tell(characters: int) -> None:
             # About four characters a token: for the display only, the reply's own usage is what counts.
             written[chunk[0].hunks[0].id] = characters // 4
             crew.progress.update(pipeline.name, tokens=so_far())
 
-        asked = await ask_chunk(
-            chunk,
-            make=lambda files: crew.request(pipeline, files),
-            models=crew.models[work.model],
-            desk=crew.desk,
-            tell=tell,
-        )
-        record.asked += asked
+        try:
+            asked = await ask_chunk(
+                chunk,
+                make=lambda files: crew.request(pipeline, files),
+                models=crew.models[work.model],
+                desk=crew.desk,
+                tell=tell,
+            )
+        except Exception as error:  # noqa: BLE001 - one chunk must not lose what was paid for the others
+            asked = Asked(not_reviewed=hunk_ids(chunk), reasons=(reason_of(error),))
+        parts[number] = asked
+        # Added up in the order of the chunks, not of the answers: the same input gives the same bytes.
+        record.asked = sum((part for part in parts if part is not None), Asked())
+        record.findings = list(record.asked.findings)
         record.left -= {hunk.id for file in chunk for hunk in file.hunks}
-        record.findings.extend(asked.findings)
         written.pop(chunk[0].hunks[0].id, None)
         crew.progress.update(
             pipeline.name,
@@ -178,27 +228,35 @@ async def _run_model(work: ModelWork, crew: Crew, record: PipelineRun) -> None:
             cost=record.asked.cost_usd if record.asked.cost_known else None,
         )
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for chunk in work.chunks:
-                group.create_task(one(chunk))
-    except* LoomError as errors:  # a prompt that cannot be built: the same for every chunk
-        first = errors.exceptions[0]
-        if isinstance(first, LoomError):
-            lost = Asked(not_reviewed=tuple(sorted(record.left)), reasons=((first.message, first.hint),))
-            record.asked += lost
-            record.left.clear()
-    record.outcome = model_outcome(record, duration_ms=_since_ms(crew, record))
+    async with asyncio.TaskGroup() as group:
+        for number, chunk in enumerate(work.chunks):
+            group.create_task(one(number, chunk))
+    record.outcome = _model_outcome(record, duration_ms=_since_ms(crew, record))
     crew.progress.finished(pipeline.name, record.outcome.status, record.outcome.reason)
 
 
-def model_outcome(record: PipelineRun, *, duration_ms: int, interrupted: bool = False) -> PipelineOutcome:
+def stopped(record: PipelineRun, *, duration_ms: int) -> PipelineOutcome:
+    """How a pipeline went that had not ended, or not begun, when the review was interrupted."""
+    if record.pipeline.kind == "llm":
+        return _model_outcome(record, duration_ms=duration_ms, interrupted=True)
+    return PipelineOutcome(
+        name=record.pipeline.name,
+        kind=record.pipeline.kind,
+        status="failed",
+        required=record.pipeline.required,
+        reason=_INTERRUPTED[0],
+        duration_ms=duration_ms,
+        not_reviewed=tuple(sorted(record.left)),
+    )
+
+
+def _model_outcome(record: PipelineRun, *, duration_ms: int, interrupted: bool = False) -> PipelineOutcome:
     """How a model pipeline went, from what its chunks came to so far."""
     pipeline, asked = record.pipeline, record.asked
     not_reviewed = (*asked.not_reviewed, *sorted(record.left))
     reasons = [reason for reason, _ in asked.reasons]
     if interrupted and record.left:
-        reasons.append("interrupted")
+        reasons.append(_INTERRUPTED[0])
     status: PipelineStatus = "ok"
     if not_reviewed:
         status = "partial" if asked.answered or record.findings else "failed"

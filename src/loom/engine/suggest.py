@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from loom.core.diff import decode_text
 from loom.core.finding import RawFinding, Suggestion
 from loom.engine.anchor import Place
+from loom.engine.show_diff import MAX_LINE
 from loom.infra.syntax import damages, language_of
+from loom.infra.text import visible
 
 MASK_MARK = "[REDACTED:"
+_SPELLED_OUT = re.compile(r"<U\+[0-9A-F]{4,6}>")
+"""How prompts show a character that cannot be seen."""
 _MAX_PROVED = 1_000_000
 """Bytes. A larger file is not parsed twice for one suggestion; it is shown, not committable."""
 
 
-def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None) -> Suggestion | None:
+def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None, by_model: bool) -> Suggestion | None:
     """The suggestion for the place where the finding really stands, or None when there is nothing to replace.
 
     `head`: the file's bytes, unmasked; None where only the diff is known, and then nothing is committable.
+    `by_model`: it was written by who saw the masked and spelled-out lines of a prompt, and says "" for "none".
     """
-    if raw.suggestion is None or place.side != "new" or place.anchor not in ("exact", "moved"):
+    if raw.suggestion is None or (by_model and not raw.suggestion.strip()):
+        return None
+    if place.side != "new" or place.anchor not in ("exact", "moved"):
         return None
     if place.line is None or place.end_line is None:
         return None
@@ -25,11 +34,13 @@ def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None) -> Su
     shown = Suggestion(place.line, place.end_line, text, committable=False)
     claimed = _claimed_height(raw)
     fits = place.whole_range and (claimed is None or claimed == place.end_line - place.line + 1)
-    if head is None or not fits or MASK_MARK in text or len(head) > _MAX_PROVED:
+    if head is None or not fits or MASK_MARK in text or len(head) > _MAX_PROVED or not _is_utf8(head):
         return shown
     lines = head.split(b"\n")
     old = lines[place.line - 1 : place.end_line]
     if len(old) != place.end_line - place.line + 1 or MASK_MARK.encode() in b"\n".join(old):
+        return shown
+    if by_model and not (_as_it_is(text) and all(_as_it_is(line.decode()) for line in old)):
         return shown
     text = _indent_like(text, decode_text(old[0]))
     ending = b"\r" if old[0].endswith(b"\r") else b""
@@ -38,6 +49,21 @@ def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None) -> Su
         return None
     after = b"\n".join([*lines[: place.line - 1], *new, *lines[place.end_line :]])
     return Suggestion(place.line, place.end_line, text, committable=_still_parses(path, head, after))
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Suggestions are UTF-8: in any other file they would be garbled, and models were shown `\\xNN`."""
+    try:
+        head.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _as_it_is(text: str) -> bool:
+    """Whether a model saw the text as it is in the file: no character spelled out, no line cut."""
+    lines = text.split("\n")
+    return visible(text) == text and not _SPELLED_OUT.search(text) and all(len(line) <= MAX_LINE for line in lines)
 
 
 def _claimed_height(raw: RawFinding) -> int | None:

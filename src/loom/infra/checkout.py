@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable
@@ -30,6 +31,24 @@ def read_regular(root: Path, path: str) -> bytes | None:
         return None
     with os.fdopen(handle, "rb") as file:
         return file.read(MAX_FILE)
+
+
+def fingerprint(root: Path, path: str) -> bytes | None:
+    """What identifies that which a program finds at a repository-relative path: the SHA-256 of a regular file of any
+    size, links followed; of what is neither that nor a folder, a mark and a link's text. None for all else."""
+    parts = _parts(path)
+    if parts is None:
+        return None
+    place = root.joinpath(*parts)
+    try:
+        with os.fdopen(os.open(place, _OPEN & ~getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return hashlib.file_digest(file, "sha256").digest()
+    except (OSError, ValueError):  # ValueError: a name the file system cannot hold
+        pass
+    if place.is_dir() or not os.path.lexists(place):
+        return None
+    return b"link: " + os.fsencode(place.readlink()) if place.is_symlink() else b"no readable file"
 
 
 def kind(root: Path, path: str) -> str | None:

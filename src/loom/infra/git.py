@@ -253,8 +253,7 @@ class Git:
     # -- trees of what is not committed -------------------------------------------------------------------------------
 
     def write_worktree_tree(self) -> WrittenTree:
-        """The work tree as a tree object: tracked and untracked files, ignored ones left out. The object stands in our
-        temporary directory; nothing is written to the repository. Raises SourceError for a bare repository."""
+        """The work tree without ignored files as a tree, in our temporary directory. Raises SourceError when bare."""
         if self.root is None:
             raise SourceError(
                 f"{self.git_dir} is a bare repository: it has no working tree to review",
@@ -262,6 +261,10 @@ class Git:
                 slug="bare-repository",
             )
         return git_trees.write_worktree(self._stage(self.root))
+
+    def worktree_paths(self) -> tuple[str, ...]:
+        """Tracked paths (also of files that are gone) and untracked ones that are not ignored; no submodule's."""
+        return git_trees.paths(self._stage(self.root)) if self.root else ()
 
     def write_index_tree(self) -> WrittenTree:
         """What is staged as a tree object; paths with merge conflicts stay as they were and are named as unread."""

@@ -110,6 +110,12 @@ def write_worktree(stage: Stage) -> WrittenTree:
     return WrittenTree(_write(stage), tuple(files), tuple(unread))
 
 
+def paths(stage: Stage) -> tuple[str, ...]:
+    """Tracked and untracked paths, without the ignored ones."""
+    tracked = _fields(stage.output("ls-files", "--cached", "-z"))
+    return tuple(decode_path(path) for path in dict.fromkeys((*tracked, *_untracked(stage))))
+
+
 def _changed(stage: Stage) -> list[bytes]:
     """Tracked paths whose content, mode or type may differ from the index; conflicts and intents to add among them.
     `dirty` submodules would be looked into by a git run inside them, with their configuration."""

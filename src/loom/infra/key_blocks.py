@@ -1,9 +1,11 @@
-"""Private keys over several lines: PEM, OpenSSH, PGP and PuTTY blocks, whole or cut off by the edge of a hunk."""
+"""Private keys over several lines: PEM, OpenSSH, PGP and PuTTY blocks, whole, cut off by the edge of a hunk, or a part
+from the middle."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from loom.infra.secret_context import random_looking
 
@@ -18,6 +20,13 @@ _HEADER = re.compile(r"[+\- ]?[ \t]*[A-Z][A-Za-z-]{2,30}: ")  # Proc-Type: 4,ENC
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 _FULL_LINE = 40
 """Characters. Key lines have 64, 70 or 76; only the last one is shorter."""
+_BARE_LINE = range(60, 81)
+_BARE_LINES = 3
+"""Fewer full lines with neither begin nor end could be anything in base64."""
+_TELLING = 16
+"""Characters. A shorter piece of a key's line could be anything."""
+_BREAKS = re.compile(r"(?:\\[nr])+")
+_PUBLIC_EDGE = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]{0,40}(?:CERTIFICATE|PUBLIC KEY|MESSAGE|SIGNATURE|CRL|REQUEST)")
 
 
 def key_blocks(text: str) -> Iterator[tuple[int, int]]:
@@ -26,11 +35,40 @@ def key_blocks(text: str) -> Iterator[tuple[int, int]]:
     if "PRIVATE KEY-" in text or "PRIVATE KEY BLOCK-" in text:
         yield from _pem(text)
     if "Private-Lines: " in text:
-        starts = [found.end() for found in _PUTTY.finditer(text)]
-        for start, limit in zip(starts, [*starts[1:], len(text)], strict=True):
-            end = _forward(text, start, limit)
-            if end > start:
-                yield text.index("\n", start) + 1, end
+        yield from _putty(text)
+
+
+def runs_of(key: str) -> Iterator[str]:
+    """The lines of a key without what stands around them, those that are unmistakable."""
+    for line in _EDGE.sub("\n", key).split("\n"):
+        if found := _LINE.fullmatch(line):
+            yield from (run for run in _BREAKS.split(found[1]) if len(run) >= _TELLING and random_looking(run))
+
+
+def may_be_inside(lines: Iterable[str]) -> bool:
+    """Whether some of the lines could be a key's whose begin and end are elsewhere."""
+    return any(len(line) >= _FULL_LINE and _key_length(line) >= _FULL_LINE for line in lines)
+
+
+def bare_runs(lines: Sequence[str]) -> Iterator[str]:
+    """What looks like the middle of a key where nothing else is known: several full lines of the same length of pure
+    base64 (hexadecimal is not), unless an edge of something public stands beside them."""
+    numbered = list(enumerate(_key_length(line) for line in lines))
+    for length, group in groupby(numbered, key=lambda pair: pair[1]):
+        places = [index for index, _ in group]
+        if length not in _BARE_LINE or len(places) < _BARE_LINES:
+            continue
+        first, last = places[0], places[-1] + 1
+        if last < len(lines) and 0 < numbered[last][1] < length:
+            last += 1
+        beside = (*lines[max(0, first - 1) : first], *lines[last : last + 1])
+        runs = list(runs_of("\n".join(lines[first:last])))
+        if not any(map(_PUBLIC_EDGE.search, beside)) and any(map(_mixed_case, runs)):
+            yield from runs
+
+
+def _mixed_case(run: str) -> bool:
+    return not (run.islower() or run.isupper())
 
 
 def _pem(text: str) -> Iterator[tuple[int, int]]:
@@ -54,6 +92,15 @@ def _pem(text: str) -> Iterator[tuple[int, int]]:
             if start < edge.start():
                 yield start, edge.end()
         before = edge.end()
+
+
+def _putty(text: str) -> Iterator[tuple[int, int]]:
+    starts = [found.end() for found in _PUTTY.finditer(text)]
+    for start, limit in zip(starts, (*starts[1:], len(text)), strict=False):  # no start: nothing, but one limit
+        end = _forward(text, start, limit)
+        if end > start:
+            stop = _line_end(text, start, limit)
+            yield start if _key_length(text[start:stop]) else stop + 1, end
 
 
 def _has_key(body: str) -> bool:

@@ -82,6 +82,8 @@ class _Drain(threading.Thread):
 
 _live: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
+_stops = 0
+"""How often `stop_all` was called."""
 
 
 def run(
@@ -92,17 +94,20 @@ def run(
     timeout_s: float,
     stdin: bytes | None = None,
     max_output: int = 5_000_000,
+    since: int | None = None,
 ) -> Completed:
     """Run `argv` in a group of its own and wait for it; it sees `env` and nothing else of ours.
 
     A program name without a slash is looked up in `env["PATH"]`, absolute entries only. After `timeout_s`, and also
     when the program ends and leaves others behind, the whole group gets SIGKILL. Raises ScriptError (slugs
-    `not-found`, `not-executable`) when the program cannot be started; any exit code is a Completed.
+    `not-found`, `not-executable`) when the program cannot be started; any exit code is a Completed. `since` is what
+    `stops()` said when the work began that this call is a part of: once that is stopped nothing more of it is started
+    (`script-stopped`).
     """
     program = argv[0]
     if not _has_separator(program):
         program = resolve(program, path=env.get("PATH", ""), outside=None)
-    child = _start([program, *argv[1:]], cwd, env, with_stdin=stdin is not None)
+    child = _start([program, *argv[1:]], cwd, env, with_stdin=stdin is not None, since=since)
     assert child.stdout is not None
     assert child.stderr is not None
     drains = (_Drain(child.stdout, max_output), _Drain(child.stderr, max_output))
@@ -119,9 +124,17 @@ def run(
     )
 
 
+def stops() -> int:
+    """Identifies the work that begins now, for `run(since=…)`."""
+    return _stops
+
+
 def stop_all() -> None:
-    """Kill every child that runs now, with its group. Safe from any thread and from a signal handler's aftermath."""
+    """Kill every child that runs now, with its group, and let no work that has begun start another. Safe from any
+    thread and from a signal handler's aftermath."""
+    global _stops
     with _lock:
+        _stops += 1
         for child in _live:
             _kill_group(child)
 
@@ -144,9 +157,17 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _start(
-    argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, with_stdin: bool, stderr: int = subprocess.PIPE
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    *,
+    with_stdin: bool,
+    stderr: int = subprocess.PIPE,
+    since: int | None = None,
 ) -> subprocess.Popen[bytes]:
     with _lock:  # held over the fork, so that stop_all never misses a child that is being born
+        if since is not None and since != _stops:
+            raise ScriptError("interrupted", slug="script-stopped")
         try:
             child = subprocess.Popen(
                 list(argv),

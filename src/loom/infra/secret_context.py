@@ -147,7 +147,7 @@ def plausible(rule: Rule, *, name: str, value: str, quoted: bool, after: str) ->
         case "authorization" | "docker-auth":
             return random_looking(value)
         case "password-assignment" | "element-secret" | "command-line-secret":
-            return _like_password(value)
+            return like_password(value)
         case _:
             return True
 
@@ -190,7 +190,8 @@ def _expression(value: str, after: str) -> bool:
     return sum(c.isdigit() for c in value) < 2 or any(len(word) > 2 for word in words & _PLACEHOLDER_WORDS)
 
 
-def _like_password(value: str) -> bool:
+def like_password(value: str) -> bool:
+    """Whether a value is mixed, or spelled, as passwords are and references to variables are not."""
     if len(value) < 6:
         return False
     if any(c.isdigit() for c in value) or _SPECIAL.search(value):

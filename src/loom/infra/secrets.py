@@ -1,19 +1,21 @@
 """Secrets in text: where they stand, and the text without them.
 
 Nothing goes to a model, a log, a cache or a result without passing a `Masker`. Formats: `secret_rules`; guesses by
-name: `secret_context`; Loom's own keys in every disguise: `known_secrets`; keys over many lines: `key_blocks`.
+name: `secret_context`; Loom's own keys in every disguise: `known_secrets`; keys over many lines: `key_blocks`; the same
+secret where nothing beside it tells: `repeated_secrets`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 from loom.infra import regex
-from loom.infra.key_blocks import key_blocks
+from loom.infra.key_blocks import bare_runs, key_blocks, may_be_inside, runs_of
 from loom.infra.known_secrets import KnownSecrets
+from loom.infra.repeated_secrets import RepeatedSecrets, lasting
 from loom.infra.secret_context import CONTEXTS, entropy, plausible, unquoted
 from loom.infra.secret_rules import FORMATS, Rule
 
@@ -33,8 +35,8 @@ _TITLES = {rule.id: rule.title for rule in RULES} | {
 _RANKS = {rule_id: rank for rank, rule_id in enumerate((OWN_SECRET, PRIVATE_KEY, *(rule.id for rule in RULES)))}
 _WEAK = frozenset(rule.id for rule in CONTEXTS)
 
-_REPEATED = 8
-"""A secret this long is masked wherever else it stands in the same text, its context there or not."""
+Secrets = Mapping[str, str]
+"""Value -> the rule that found it. Never printed, never kept longer than the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ def find(text: str) -> tuple[Hit, ...]:
     return tuple(_numbered(text, _joined(_search(_blanked(text)))))
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Lines without their secrets, and what was taken out."""
+
+    lines: list[str]
+    places: tuple[tuple[int, str], ...]
+    """(index of the line from 0, rule), once per line and rule, in order."""
+    secrets: Secrets = field(repr=False)
+    """What is to be masked elsewhere too."""
+
+
 class Masker:
     """Takes secrets out of text. `known`: Loom's own keys, found in every disguise. `rules=False` (redaction turned
     off) leaves only those.
@@ -71,11 +84,23 @@ class Masker:
     nothing, the number of lines stays.
     """
 
-    __slots__ = ("_known", "_rules")
+    __slots__ = ("_known", "_learned", "_rules")
 
     def __init__(self, known: Iterable[str] = (), *, rules: bool = True) -> None:
         self._known = KnownSecrets(known)
+        self._learned = RepeatedSecrets({})
         self._rules = rules
+
+    def knowing(self, secrets: Secrets) -> Masker:
+        """A masker that finds these too, wherever they stand (none of them with rules off). What this one had learned
+        is not taken over."""
+        wiser = Masker(rules=self._rules)
+        wiser._known, wiser._learned = self._known, RepeatedSecrets(secrets)
+        return wiser
+
+    def knows_of(self, text: str) -> bool:
+        """Whether something learned stands in the text."""
+        return next(self._learned.spans(text), None) is not None
 
     def mask(self, text: str) -> str:
         """The text without secrets."""
@@ -84,29 +109,54 @@ class Masker:
     def mask_lines(self, lines: Sequence[str]) -> tuple[list[str], tuple[tuple[int, str], ...]]:
         """The lines (none holds a line feed) without secrets, as many as before, and (index of the line from 0, rule)
         of each secret, once per line and rule, in order. A key over many lines counts where it begins."""
-        if not lines:
-            return [], ()
-        text, taken = self._masked("\n".join(lines))
-        return text.split("\n"), tuple(sorted(taken))
+        taken = self.take(lines)
+        return taken.lines, taken.places
 
-    def _masked(self, text: str) -> tuple[str, set[tuple[int, str]]]:
+    def take(self, lines: Sequence[str]) -> Taken:
+        """The lines as `mask_lines` gives them, and the secrets, for `knowing`."""
+        if not lines:
+            return Taken([], (), {})
+        text, places, secrets = self._masked("\n".join(lines))
+        return Taken(text.split("\n"), tuple(sorted(places)), secrets)
+
+    def inside_key(self, lines: Sequence[str], whole: Callable[[], str | None]) -> Secrets:
+        """The lines of a private key among `lines` of a file when its begin and end are elsewhere in the file, which
+        `whole` gives (asked only where it matters; None when it is not known)."""
+        if not self._rules or not may_be_inside(lines):
+            return {}
+        text = whole()
+        if text is None:
+            return dict.fromkeys(bare_runs(lines), PRIVATE_KEY)
+        blocks = (text[start:end] for start, end in key_blocks(text))
+        return {run: PRIVATE_KEY for block in blocks for run in runs_of(block)}
+
+    def _masked(self, text: str) -> tuple[str, set[tuple[int, str]], dict[str, str]]:
         """Masks until nothing is left: with a secret gone, another may have come to stand beside its key word. Ends,
         since every round leaves less that is not a mark; real text needs one round and a look."""
-        taken: set[tuple[int, str]] = set()
+        places: set[tuple[int, str]] = set()
+        secrets: dict[str, str] = {}
         numbers = _Numbers(text)
-        while spans := self._spans(text):
-            taken.update((hit.line - 1, hit.rule) for hit in _numbered(text, spans))
+        while spans := self._spans(text, secrets):
+            places.update((hit.line - 1, hit.rule) for hit in _numbered(text, spans))
             text = _replaced(text, spans, numbers)
-        return text, taken
+        return text, places, secrets
 
-    def _spans(self, text: str) -> list[_Span]:
+    def _spans(self, text: str, secrets: dict[str, str]) -> list[_Span]:
+        """What is still there. What of it is worth looking for elsewhere goes into `secrets`."""
         blank = _blanked(text)
         spans = [_Span(OWN_SECRET, start, end) for start, end in self._known.spans(blank)]
         if self._rules:
-            spans += _search(blank)
-        if not spans:
-            return []
-        return _joined([*spans, *_elsewhere(blank, spans)])
+            found = _search(blank)
+            learn(secrets, ((value, span.rule) for span in found for value in _lasting(blank, span)))
+            repeated = (self._learned, RepeatedSecrets(secrets)) if found else (self._learned,)
+            spans += [*found, *(_Span(*place) for each in repeated for place in each.spans(blank))]
+        return _joined(spans)
+
+
+def learn(secrets: dict[str, str], more: Iterable[tuple[str, str]]) -> None:
+    """Add (value, rule); a value that several rules found goes by the most telling one, in whatever order."""
+    for value, rule in more:
+        secrets[value] = min(secrets.get(value, rule), rule, key=_RANKS.__getitem__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +226,8 @@ def _pattern(source: str) -> regex.Pattern:
     return regex.compile(source)
 
 
-def _elsewhere(text: str, spans: Iterable[_Span]) -> Iterator[_Span]:
-    """The same secrets where their context is missing."""
-    rules: dict[str, str] = {}
-    for span in spans:
-        value = text[span.start : span.end]
-        if len(value) >= _REPEATED and "\n" not in value:
-            rules.setdefault(value, span.rule)
-    for pattern in regex.any_of(sorted(rules, key=len, reverse=True)):
-        for match in pattern.finditer(text):
-            rule = rules.get(text[match.start() : match.end()])
-            if rule is not None:
-                yield _Span(rule, match.start(), match.end())
+def _lasting(text: str, span: _Span) -> Iterator[str]:
+    return lasting(text[span.start : span.end], guess=span.rule in _WEAK, key=span.rule == PRIVATE_KEY)
 
 
 def _joined(spans: Iterable[_Span]) -> list[_Span]:

@@ -215,9 +215,9 @@ class HttpModel:
         return self._settings.timeout or (600.0 if windows.is_local(self._wire.target) else 120.0)
 
     def _estimate(self, request: Request) -> int:
-        schema = json.dumps(request.schema) if request.schema else ""
+        # Without the schema: hosts that enforce one do not read it as a part of the prompt.
         family = self.token_family
-        return sum(tokens.estimate(t, family) for t in (request.system, request.context, request.prompt, schema))
+        return sum(tokens.estimate(t, family) for t in (request.system, request.context, request.prompt))
 
     async def _read(self, answer: Answer, on_tokens: OnTokens | None) -> Draft | Failure:
         """The draft of a good answer, or the failure of a bad one. Raises RetryableError for a stream that is garbage
@@ -289,7 +289,7 @@ class HttpModel:
         slug = {"timeout": "model-timeout", "broken": "model-server", "too-large": "model-server"}.get(error.kind)
         slug = slug or ("model-bad-request" if error.kind == "url" else "model-unreachable")
         ours = NoReplyError(error.message, hint=error.hint, slug=slug)
-        # A local server that was silent for ten minutes will be silent for ten more, and one that is not running stays so.
+        # A local server that was silent for ten minutes will be so for ten more; one that is not running stays so.
         if error.transient and not (error.kind in ("timeout", "connect") and windows.is_local(self._wire.target)):
             raise RetryableError(ours) from error
         raise ours from error

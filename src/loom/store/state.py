@@ -63,13 +63,15 @@ class RepoState:
         """This repository's own folder; it may not exist yet."""
         return self._folder
 
-    def last(self) -> bytes | None:
-        """The last local result, as it was saved."""
-        return self._read("last.json", _MAX_LAST)
+    def last(self, of: str | None = None) -> bytes | None:
+        """The last local result, as it was saved; or the last whole one `of` that source (local, staged, …)."""
+        return self._read(_last_name(of), _MAX_LAST)
 
-    def save_last(self, data: bytes) -> None:
-        """Keep a result as the last one. Raises OSError."""
-        self._write("last.json", data)
+    def save_last(self, data: bytes, *, of: str | None = None) -> None:
+        """Keep a result as the last one, and with `of` also as the last whole one of that source. Raises OSError."""
+        self._write(_last_name(None), data)
+        if of is not None:
+            self._write(_last_name(of), data)
 
     def accepted(self, digest: str) -> bool:
         """Whether that content was accepted."""
@@ -136,6 +138,10 @@ class RepoState:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
+
+
+def _last_name(of: str | None) -> str:
+    return f"last-{of}.json" if of else "last.json"
 
 
 def _ours(info: os.stat_result) -> bool:
