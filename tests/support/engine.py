@@ -13,8 +13,9 @@ from loom.analyzers.base import Analyzer
 from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet, Files
 from loom.core.result import ReviewResult
+from loom.engine.job import Job, Tools
 from loom.engine.plan import Selection, SkippedPipeline
-from loom.engine.review import Job, Tools, review
+from loom.engine.review import review
 from loom.infra import progress
 from loom.infra.secrets import Masker
 from loom.llm.base import Model, Request

@@ -17,8 +17,8 @@ from loom.config.trust import check_hosts, restrain
 from loom.core.errors import ConfigError, Problem, UsageError
 from loom.core.finding import Severity
 from loom.core.result import Notice
+from loom.engine.job import Tools
 from loom.engine.plan import SkippedPipeline
-from loom.engine.review import Tools
 from loom.llm.base import Model
 
 if TYPE_CHECKING:

@@ -262,8 +262,9 @@ def _review(
     timings: Mapping[str, int],
 ) -> ReviewResult:
     from loom.cli.crew import Chosen, make_tools
+    from loom.engine.job import Job
     from loom.engine.plan import Selection
-    from loom.engine.review import Job, review
+    from loom.engine.review import review
     from loom.infra import ahead, process
     from loom.store.cache import Cache
 
