@@ -51,17 +51,19 @@ def run(argv: Sequence[str]) -> int:
         from loom.cli.exits import ending
 
         loud = sum(arg.count("v") for arg in argv if arg.strip("v") == "-" or arg == "--verbose") > 1
-        return ending(error, verbose=loud, mask=wiring.mask_own, say=_say)
+        return _flushed(ending(error, verbose=loud, mask=wiring.mask_own, say=_say), said=True)
     return _flushed(0)
 
 
-def _flushed(code: int) -> int:
-    """The exit code, once what was printed is really out: a full disk must not look like success."""
+def _flushed(code: int, *, said: bool = False) -> int:
+    """The exit code, once what was printed is really out: a full disk must not look like success. `said`: an error
+    was told already."""
     try:
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
-        _say(f"loom: error: cannot write to standard output: {error.strerror or error}")
+        if not said:
+            _say(f"loom: error: cannot write to standard output: {error.strerror or error}")
         return code or 4
     return code
 
