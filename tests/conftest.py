@@ -10,7 +10,8 @@ import pytest
 # What would change Loom's behaviour from outside: CI detection, keys, git's and the user's own configuration.
 _SCRUB_PREFIXES = ("LOOM_", "GITHUB_", "GITLAB_", "GITEA_", "RUNNER_", "ACTIONS_", "CI_", "GIT_", "XDG_", "OLLAMA_")
 _SCRUB_NAMES = {
-    "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "CI", "NO_COLOR",
+    "FORCE_COLOR", "COLUMNS", "TERM", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
 }  # fmt: skip
 _KEEP = {"LOOM_REQUIRE_DATA"}

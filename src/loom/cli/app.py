@@ -37,6 +37,9 @@ for _module in (review_cmd, config_cmd, trust_cmd, rules_cmd, cache_cmd):
     _module.register(app)
 
 
+_UNDELIVERED = 4  # engine.gate.Exit, which is not loaded for --help
+
+
 def run(argv: Sequence[str]) -> int:
     """Run a command line; the exit code. Every ending of every command passes through here."""
     # No stranger's plug-in takes part in validating a configuration, and pydantic need not read the entry points of
@@ -51,20 +54,19 @@ def run(argv: Sequence[str]) -> int:
         from loom.cli.exits import ending
 
         loud = sum(arg.count("v") for arg in argv if arg.strip("v") == "-" or arg == "--verbose") > 1
-        return _flushed(ending(error, verbose=loud, mask=wiring.mask_own, say=_say), said=True)
+        return _flushed(ending(error, verbose=loud, mask=wiring.mask_own, say=_say))
     return _flushed(0)
 
 
-def _flushed(code: int, *, said: bool = False) -> int:
-    """The exit code, once what was printed is really out: a full disk must not look like success. `said`: an error
-    was told already."""
+def _flushed(code: int) -> int:
+    """The exit code, once what was printed is really out: a full disk must not look like success."""
     try:
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
-        if not said:
+        if code != _UNDELIVERED:  # else it was said by whoever noticed first
             _say(f"loom: error: cannot write to standard output: {error.strerror or error}")
-        return code or 4
+        return code or _UNDELIVERED
     return code
 
 
