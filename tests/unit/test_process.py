@@ -248,3 +248,11 @@ def test_a_file_that_is_not_executable_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a/tool").write_text("text")
     found = program(tmp_path / "b/tool")
     assert resolve("tool", path=f"{tmp_path}/a{os.pathsep}{tmp_path}/b", outside=None) == str(found)
+
+
+def test_a_program_that_prints_without_end_is_ended_at_the_cap(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"]}
+    done = process.run(
+        ["sh", "-c", "yes"], cwd=tmp_path, env=env, timeout_s=3_600, max_output=10_000, stop_when_full=True
+    )
+    assert (done.truncated, done.timed_out, len(done.stdout)) == (True, False, 10_000)

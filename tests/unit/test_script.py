@@ -218,7 +218,8 @@ def test_a_workdir_outside_of_the_checkout_is_refused(bench: Bench, workdir: str
 
 def test_the_child_sees_no_secret_of_ours(bench: Bench) -> None:
     bench.program("show", 'env | while read -r line; do echo "env.py:1: $line"; done')
-    secrets = {"LOOM_API_KEY": "sk-1", "GITHUB_TOKEN": "t-2", "CI_JOB_TOKEN": "t-3", "SYSTEM_ACCESSTOKEN": "t-4"}
+    names = ("LOOM_API_KEY", "GITHUB_TOKEN", "CI_JOB_TOKEN", "SYSTEM_ACCESSTOKEN")
+    secrets = {name: f"value-of-{name.lower()}" for name in names}
     environ = bench.environ(**secrets, EDITOR="vi", CI="true")
     report = bench.report("show", env={"MODE": "strict"}, environ=environ)
     said = {f.message for f in report.findings}

@@ -129,7 +129,15 @@ class Script:
         argv = self._argv(batch)
         if left_s <= 0:
             raise self._late()
-        done = process.run(argv, cwd=cwd, env=self._env, timeout_s=left_s, max_output=MAX_OUTPUT, since=self._since)
+        done = process.run(
+            argv,
+            cwd=cwd,
+            env=self._env,
+            timeout_s=left_s,
+            max_output=MAX_OUTPUT,
+            stop_when_full=True,
+            since=self._since,
+        )
         self._check_end(done)
         try:
             parsed = formats.parse(self._set.parse_output, done.stdout, reading)
@@ -142,16 +150,16 @@ class Script:
         return parsed
 
     def _check_end(self, done: process.Completed) -> None:
-        if done.timed_out:
-            raise self._late()
-        if done.returncode < 0:
-            raise self._failed(done, "it crashed")
-        if done.truncated and len(done.stdout) >= MAX_OUTPUT:
+        if done.truncated:  # first: it was ended for that
             raise ScriptError(
                 f"{self._program()} printed more than {MAX_OUTPUT // 1_000_000} MB",
                 hint="narrow the command down, or let it report fewer findings",
                 slug="script-output",
             )
+        if done.timed_out:
+            raise self._late()
+        if done.returncode < 0:
+            raise self._failed(done, "it crashed")
 
     def _late(self) -> ScriptError:
         return ScriptError(

@@ -94,13 +94,15 @@ def run(
     timeout_s: float,
     stdin: bytes | None = None,
     max_output: int = 5_000_000,
+    stop_when_full: bool = False,
     since: int | None = None,
 ) -> Completed:
     """Run `argv` in a group of its own and wait for it; it sees `env` and nothing else of ours.
 
     A program name without a slash is looked up in `env["PATH"]`, absolute entries only. After `timeout_s`, and also
     when the program ends and leaves others behind, the whole group gets SIGKILL. Raises ScriptError (slugs
-    `not-found`, `not-executable`) when the program cannot be started; any exit code is a Completed. `since` is what
+    `not-found`, `not-executable`) when the program cannot be started; any exit code is a Completed. With
+    `stop_when_full` a program that prints more than `max_output` is ended there and then. `since` is what
     `stops()` said when the work began that this call is a part of: once that is stopped nothing more of it is started
     (`script-stopped`).
     """
@@ -114,7 +116,7 @@ def run(
     if child.stdin is not None:
         threading.Thread(target=_feed, args=(child.stdin, stdin or b""), daemon=True).start()
     try:
-        timed_out = not _await_exit(child, drains, timeout_s)
+        timed_out = not _await_exit(child, drains, timeout_s, stop_when_full=stop_when_full)
     finally:
         _end(child)
     for drain in drains:
@@ -220,8 +222,11 @@ def _feed(pipe: IO[bytes], data: bytes) -> None:
         pipe.write(data)
 
 
-def _await_exit(child: subprocess.Popen[bytes], drains: Iterable[_Drain], timeout_s: float) -> bool:
-    """Wait until the child has ended, without reaping it where that can be had; False when time ran out.
+def _await_exit(
+    child: subprocess.Popen[bytes], drains: Iterable[_Drain], timeout_s: float, *, stop_when_full: bool
+) -> bool:
+    """Wait until the child has ended or is to be ended, without reaping it where that can be had; False when time ran
+    out.
 
     Unreaped, its number cannot be given to another process before the rest of its group is killed.
     """
@@ -231,6 +236,8 @@ def _await_exit(child: subprocess.Popen[bytes], drains: Iterable[_Drain], timeou
         left = deadline - time.monotonic()
         if left <= 0:
             return False
+        if stop_when_full and any(drain.truncated for drain in drains):
+            return True
         reading = next((drain for drain in drains if drain.is_alive()), None)
         if reading is not None:
             reading.join(min(delay, left))  # the end of its output is the usual sign: no wait is wasted
