@@ -413,3 +413,13 @@ def test_a_rule_of_the_team_that_cannot_be_read_is_a_gap_not_a_green_review(repo
     assert ran.code == 3
     assert ".loom/rules/ours.yaml:2" in ran.out
     assert "mutable-default-argument" in ran.out
+
+
+def test_a_configuration_that_is_there_and_cannot_be_read_is_not_no_configuration(repo: Repo, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "config.yaml"
+    elsewhere.write_text("output: {fail_on: info}\n")
+    (repo.root / ".loom").mkdir()
+    (repo.root / ".loom/config.yaml").symlink_to(elsewhere)
+    ran = loom("review", cwd=repo.root)
+    assert ran.code == 2
+    assert ".loom/config.yaml: it is there and cannot be read" in ran.err

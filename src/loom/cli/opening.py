@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from loom.cli.host import Host
 from loom.cli.wiring import Checkout, ca_bundle, proxies, repo_state, watched_files
 from loom.core.change import ChangeSet
-from loom.core.errors import UsageError
+from loom.core.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
     from loom.config.load import Flag, Loaded
@@ -184,7 +184,15 @@ def _of_checkout(checkout: Checkout) -> Place:
         found = folder.iterdir() if checkout.has_files and folder.is_dir() else ()
         return sorted(f".loom/rules/{p.name}" for p in found if p.suffix in (".yaml", ".yml"))
 
-    return checkout.read, rules
+    def read(path: str) -> bytes | None:
+        content = checkout.read(path)
+        if content is None and checkout.has_files and os.path.lexists(checkout.root / path):
+            # Not "no configuration": rules and bars that silently do not count would make a review look green.
+            message = "it is there and cannot be read: a link, a folder, too large, or not permitted"
+            raise ConfigError([Problem(path, 0, 0, "", message)], hint="make it a regular file")
+        return content
+
+    return read, rules
 
 
 def _of_target(checkout: Checkout, change: ChangeSet) -> Place | None:
