@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from loom.store.cache import Cache
 
 # What would change Loom's behaviour from outside: CI detection, keys, git's and the user's own configuration.
 _SCRUB_PREFIXES = ("LOOM_", "GITHUB_", "GITLAB_", "GITEA_", "RUNNER_", "ACTIONS_", "CI_", "GIT_", "XDG_", "OLLAMA_")
@@ -32,3 +36,17 @@ def scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Test")
     monkeypatch.setenv("GIT_COMMITTER_EMAIL", "test@example.invalid")
     return home
+
+
+@pytest.fixture
+def open_cache() -> Iterator[Callable[..., Cache]]:
+    """Makes caches like `Cache(folder, …)`, and closes them when the test has ended."""
+    opened: list[Cache] = []
+
+    def make(folder: Path, **given: Any) -> Cache:
+        opened.append(Cache(folder, **given))
+        return opened[-1]
+
+    yield make
+    for cache in opened:
+        cache.close(now_s=0)

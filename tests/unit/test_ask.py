@@ -13,7 +13,6 @@ from support.engine import Line, Scripted, answer, config, run_engine, shown_fil
 from loom.core.change import ChangeRef, ChangeSet, NoFiles
 from loom.infra.parse_diff import parse
 from loom.llm.base import NoReplyError
-from loom.store.cache import Cache
 
 
 def change(**files: list[str]) -> ChangeSet:
@@ -215,21 +214,21 @@ def test_findings_of_a_cut_answer_stay_when_its_halves_fail() -> None:
 
 
 @pytest.mark.parametrize("finish", ["length", "context"])
-def test_a_chunk_that_had_to_be_split_is_not_asked_whole_again(finish: Any, tmp_path: Path) -> None:
+def test_a_chunk_that_had_to_be_split_is_not_asked_whole_again(finish: Any, tmp_path: Path, open_cache) -> None:
     def reply(request: Any) -> Line:
         shown = shown_files(request)
         return Line(reply="", finish=finish) if len(shown) > 1 else Line(reply=all_covered(request))
 
     first, second = Scripted(reply), Scripted(reply)
-    ask(first, about=TWO, cache=Cache(tmp_path))
-    again = ask(second, about=TWO, cache=Cache(tmp_path))
+    ask(first, about=TWO, cache=open_cache(tmp_path))
+    again = ask(second, about=TWO, cache=open_cache(tmp_path))
     assert [len(shown_files(r)) for r in first.requests] == [2, 1, 1]
     assert (second.requests, again.usage.cache_hits, again.outcome.complete) == ([], 2, True)
 
 
-def test_an_answer_with_unusable_findings_is_not_kept(tmp_path: Path) -> None:
+def test_an_answer_with_unusable_findings_is_not_kept(tmp_path: Path, open_cache) -> None:
     lossy = Scripted([Line(reply=json.dumps({"findings": [BUG_A, LOST], "coverage": COVERED}))])
-    ask(lossy, about=TWO, cache=Cache(tmp_path))
+    ask(lossy, about=TWO, cache=open_cache(tmp_path))
     fine = Scripted(all_covered)
-    assert ask(fine, about=TWO, cache=Cache(tmp_path)).outcome.complete
+    assert ask(fine, about=TWO, cache=open_cache(tmp_path)).outcome.complete
     assert len(fine.requests) == 1

@@ -16,7 +16,6 @@ from loom.core.errors import ConfigError, ScriptError, UsageError
 from loom.core.finding import RawFinding, Severity
 from loom.engine.plan import Selection
 from loom.infra.parse_diff import parse
-from loom.store.cache import Cache
 
 
 def diff_of(path: str, *added: str, start: int = 1) -> str:
@@ -216,10 +215,10 @@ def test_a_tools_findings_count_only_on_changed_lines() -> None:
     assert [f.message for f in everything.findings] == ["far", "old", "new"]
 
 
-def test_the_same_question_is_not_asked_twice(tmp_path: Path) -> None:
+def test_the_same_question_is_not_asked_twice(tmp_path: Path, open_cache) -> None:
     model = Scripted([Line(reply=answer([BUG], FULL))])
-    first = review(model, cache=Cache(tmp_path))
-    second = review(model, cache=Cache(tmp_path))
+    first = review(model, cache=open_cache(tmp_path))
+    second = review(model, cache=open_cache(tmp_path))
     assert len(model.requests) == 1
     assert (second.usage.requests, second.usage.cache_hits) == (0, 1)
     assert second.findings == first.findings
@@ -235,14 +234,14 @@ def test_the_same_question_is_not_asked_twice(tmp_path: Path) -> None:
     ],
     ids=["cut", "not covered", "prose", "half"],
 )
-def test_only_whole_answers_are_kept(line: Line, tmp_path: Path) -> None:
-    review(Scripted([line]), cache=Cache(tmp_path))
+def test_only_whole_answers_are_kept(line: Line, tmp_path: Path, open_cache) -> None:
+    review(Scripted([line]), cache=open_cache(tmp_path))
     fine = Scripted([Line(reply=answer([], FULL))])
-    assert review(fine, cache=Cache(tmp_path)).outcome.complete
+    assert review(fine, cache=open_cache(tmp_path)).outcome.complete
     assert len(fine.requests) == 1
 
 
-def test_editing_one_file_asks_only_about_its_chunk_again(tmp_path: Path) -> None:
+def test_editing_one_file_asks_only_about_its_chunk_again(tmp_path: Path, open_cache) -> None:
     def files(edited: str) -> ChangeSet:
         lines = [f"value_{k} = compute({k})" for k in range(400)]
         return change(*(diff_of(f"m{n}.py", *lines, edited if n == 5 else "end") for n in range(20)))
@@ -252,9 +251,9 @@ def test_editing_one_file_asks_only_about_its_chunk_again(tmp_path: Path) -> Non
 
     settings = config(triggers={"max_changes": 100_000})
     before = Scripted(all_covered)
-    review(before, files("one"), cache=Cache(tmp_path), settings=settings)
+    review(before, files("one"), cache=open_cache(tmp_path), settings=settings)
     after = Scripted(all_covered)
-    result = review(after, files("two"), cache=Cache(tmp_path), settings=settings)
+    result = review(after, files("two"), cache=open_cache(tmp_path), settings=settings)
     assert len(before.requests) > 2
     assert len(after.requests) == 1
     assert result.usage.cache_hits == len(before.requests) - 1

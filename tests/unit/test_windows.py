@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from loom.store.cache import Cache
 from loom.store.windows import Windows, _key
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -34,23 +33,23 @@ class Clock:
     ],
 )
 def test_a_window_is_recalled_for_a_day_and_silence_for_an_hour(
-    tmp_path: Path, window: int, later_s: float, recalled: int | None
+    tmp_path: Path, open_cache, window: int, later_s: float, recalled: int | None
 ) -> None:
     clock = Clock()
-    Windows(Cache(tmp_path), now_s=clock).remember("host model", window)
+    Windows(open_cache(tmp_path), now_s=clock).remember("host model", window)
     clock.now_s += later_s
-    assert Windows(Cache(tmp_path), now_s=clock).recall("host model") == recalled
+    assert Windows(open_cache(tmp_path), now_s=clock).recall("host model") == recalled
 
 
-def test_every_model_has_its_own_window(tmp_path: Path) -> None:
-    windows = Windows(Cache(tmp_path), now_s=Clock())
+def test_every_model_has_its_own_window(tmp_path: Path, open_cache) -> None:
+    windows = Windows(open_cache(tmp_path), now_s=Clock())
     windows.remember("host a", 4_096)
     assert (windows.recall("host a"), windows.recall("host b")) == (4_096, None)
 
 
 @pytest.mark.parametrize("entry", [{}, {"window": "8192", "at": 1_000_000}, {"window": -1, "at": 1_000_000}])
-def test_an_entry_that_is_no_window_counts_as_absent(tmp_path: Path, entry: dict[str, object]) -> None:
-    cache, clock = Cache(tmp_path), Clock()
+def test_an_entry_that_is_no_window_counts_as_absent(tmp_path: Path, open_cache, entry: dict[str, object]) -> None:
+    cache, clock = open_cache(tmp_path), Clock()
     windows = Windows(cache, now_s=clock)
     cache.put(_key("host model"), entry, now_s=clock())
     assert windows.recall("host model") is None
