@@ -201,8 +201,8 @@ def test_a_byte_order_mark_and_a_lone_surrogate_do_no_harm() -> None:
     assert match.start_col == 10
 
 
-# The same texts on every run: a native parser that dies takes the whole test run with it (seen once, on Python 3.13, and
-# not again in 160,000 texts). Looking for more such texts is a fuzzer's work, not a gate's.
+# The same texts on every run: a native parser that dies takes the whole test run with it (seen once, on Python 3.13,
+# and not again in 160,000 texts). Looking for more such texts is a fuzzer's work, not a gate's.
 @settings(derandomize=True)
 @given(st.text(max_size=200), st.sampled_from(sorted(syntax.LANGUAGES)))
 def test_no_text_breaks_the_parser(text: str, language: str) -> None:
