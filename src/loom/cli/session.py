@@ -117,6 +117,7 @@ def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: Rep
         narrow = bool(flags.paths or flags.pipelines or flags.skip)
         whole = result.outcome.complete and not narrow and source != "diff"
         _keep(state, dumps(result).encode(), of=source if whole else None)
+        _trace(result, host, offline=flags.offline)
     return result
 
 
@@ -239,6 +240,19 @@ def _last(last: bytes | None) -> ReviewResult:
     if last is None:
         raise UsageError("there is no last result for this repository", hint="run loom review first")
     return loads(last)
+
+
+def _trace(result: ReviewResult, host: Host, *, offline: bool) -> None:
+    """Send a trace, if the host asked for one. That it does not arrive is no reason to lose the review."""
+    from loom.infra import telemetry
+
+    if telemetry.wanted(host.environ) is None:
+        return
+    from loom.cli import traces
+    from loom.infra import log
+
+    if trouble := traces.send(result, environ=host.environ, ended_s=time.time(), offline=offline):
+        log.logger("traces").warning("%s", trouble)
 
 
 def _keep(state: RepoState, data: bytes, *, of: str | None) -> None:
