@@ -252,6 +252,7 @@ WRONG = {
     "later format": (["review", "--format", "html"], 2, "not available yet"),
     "output without file": (["review", "--output", "sarif"], 2, "no file named"),
     "output is a folder": (["review", "--output", "sarif:."], 2, "it is a folder"),
+    "two outputs, one file": (["review", "--output", "json:x", "--output", "sarif:x"], 2, "another output goes there"),
     "unknown pipeline": (["review", "--pipeline", "rulse"], 2, 'Did you mean "rules"'),
     "unknown model": (["review", "--model", "gpt-9"], 2, "gpt-9"),
     "no such diff": (["review", "--diff", "nope.diff"], 2, "cannot read the diff nope.diff"),

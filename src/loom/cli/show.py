@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loom.cli.host import Host
+from loom.core.errors import UsageError
 from loom.outputs.base import Look, Output, OutputError, check, look_at, write
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Shown:
             target = None if path is None else host.cwd / path
             if target is not None:
                 check(target)
+            if any(target == earlier for _, earlier in targets):
+                raise UsageError(f"--output {spec}: another output goes there already", hint="name a file for each")
             targets.append((outputs.output(name), target))
         if flags.format is not None or all(target is not None for _, target in targets):
             targets.append((outputs.output(flags.format or "text"), None))
