@@ -424,3 +424,15 @@ def test_a_configuration_that_is_there_and_cannot_be_read_is_not_no_configuratio
     ran = loom("review", cwd=repo.root)
     assert ran.code == 2
     assert ".loom/config.yaml: it is there and cannot be read" in ran.err
+
+
+def test_a_script_never_puts_findings_of_another_version_on_the_lines_under_review(repo: Repo) -> None:
+    lint = "  - {name: lint, run: 'printf cart.py:3:found', parse_output: text}\n"
+    scripted(repo, pipelines=lint)
+    old = repo.commit("the change under review")
+    repo.write({"cart.py": "# moved on\n" * 5 + AFTER})
+    loom("trust", cwd=repo.root)
+    result = json.loads(loom("review", "--commit", old, "--format", "json", cwd=repo.root).out)
+    assert result["findings"] == []
+    assert result["outcome"]["exit_code"] == 3
+    assert result["pipelines"][0]["not_reviewed"] == ["cart.py"]

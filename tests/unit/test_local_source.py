@@ -13,7 +13,7 @@ from loom.core.change import ChangeSet
 from loom.core.errors import SourceError
 from loom.infra import checkout
 from loom.infra.git import Git
-from loom.platforms.local import checkout_matches, commit, diff_file, local, range_, staged
+from loom.platforms.local import commit, diff_file, local, range_, staged
 
 TEXT = "".join(f"line {n}\n" for n in range(1, 31))
 
@@ -254,56 +254,3 @@ def test_a_diff_reaches_no_file_outside_the_checkout_and_follows_no_link(tmp_pat
         assert files.head(change.files[0].path) is None
         assert checkout.read_regular(root, path) is None
     assert checkout.read_regular(root, "real/in.py") == b"hunter2\n"
-
-
-# -- whether scripts may speak about the checkout ---------------------------------------------------------------------
-
-
-def test_the_checkout_matches_the_change_it_has(patched: tuple[Repo, bytes]) -> None:
-    repo, data = patched
-    with Git.discover(repo.root, os.environ) as git:
-        for change, files in (commit(git, "HEAD"), range_(git, "HEAD~1"), diff_file(data, root=repo.root)):
-            expected = change.ref.source != "diff"  # a binary file's content is not in a diff: cannot be told
-            assert checkout_matches(change, files, repo.root) is expected
-        change, files = commit(git, "HEAD")
-        repo.write({"same.py": "not part of the change\n"})
-        assert checkout_matches(change, files, repo.root)
-        repo.write({"mod.py": repo.root.joinpath("mod.py").read_text().replace("\n", "\r\n")})
-        assert checkout_matches(change, files, repo.root), "line endings may differ (core.autocrlf)"
-
-
-@pytest.mark.parametrize("disturb", ["edit", "missing", "deleted file is back", "old name is back", "link"])
-def test_the_checkout_does_not_match_once_a_changed_file_differs(patched: tuple[Repo, bytes], disturb: str) -> None:
-    repo, _ = patched
-    with Git.discover(repo.root, os.environ) as git:
-        change, files = commit(git, "HEAD")
-        match disturb:
-            case "edit":
-                repo.write({"mod.py": "other\n"})
-            case "missing":
-                (repo.root / "added.py").unlink()
-            case "deleted file is back":
-                repo.write({"gone.py": "bye\n"})
-            case "old name is back":
-                repo.write({"old.py": TEXT})
-            case "link":
-                (repo.root / "added.py").rename(repo.root / "elsewhere")
-                (repo.root / "added.py").symlink_to("elsewhere")
-        assert not checkout_matches(change, files, repo.root)
-
-
-def test_a_local_change_is_the_checkout_and_a_staged_one_may_not_be(repo: Repo, git: Git) -> None:
-    repo.commit("first", {"a.py": "1\n"})
-    repo.write({"a.py": "2\n"}).git("add", "a.py")
-    assert checkout_matches(*staged(git), repo.root)
-    repo.write({"a.py": "3\n"})
-    assert not checkout_matches(*staged(git), repo.root)
-    assert checkout_matches(*local(git), repo.root)
-
-
-def test_a_plain_diff_matches_where_it_fits(tmp_path: Path) -> None:
-    (tmp_path / "f").write_text("b\n")
-    data = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
-    assert checkout_matches(*diff_file(data, root=tmp_path), tmp_path)
-    (tmp_path / "f").write_text("c\n")
-    assert not checkout_matches(*diff_file(data, root=tmp_path), tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.store.state import Acceptance, RepoState, State, StateError
+from loom.store.state import Acceptance, RepoState, StateError
 
 DIGEST, OTHER = "a" * 64, "b" * 64
 WHEN = "2026-11-21T10:00:00+00:00"
@@ -18,7 +18,7 @@ WHEN = "2026-11-21T10:00:00+00:00"
 @pytest.fixture
 def repo(tmp_path: Path) -> RepoState:
     (tmp_path / "repo" / ".git").mkdir(parents=True)
-    return State(tmp_path / "state" / "loom").for_repo(tmp_path / "repo" / ".git")
+    return RepoState(tmp_path / "state" / "loom", tmp_path / "repo" / ".git")
 
 
 def test_a_new_repository_has_no_state(repo: RepoState) -> None:
@@ -52,10 +52,12 @@ def test_a_digest_is_accepted_until_it_is_revoked(repo: RepoState) -> None:
 
 
 def test_repositories_do_not_share_state_but_worktrees_do(tmp_path: Path) -> None:
-    state = State(tmp_path / "loom")
-    state.for_repo(tmp_path / "one").accept(DIGEST, WHEN)
-    assert not state.for_repo(tmp_path / "two").accepted(DIGEST)
-    assert state.for_repo(tmp_path / "x" / ".." / "one").accepted(DIGEST)
+    def of(name: str) -> RepoState:
+        return RepoState(tmp_path / "loom", tmp_path / name)
+
+    of("one").accept(DIGEST, WHEN)
+    assert not of("two").accepted(DIGEST)
+    assert of("x/../one").accepted(DIGEST)
 
 
 def test_nobody_else_can_read_it(repo: RepoState) -> None:
@@ -116,5 +118,5 @@ def test_a_folder_in_the_place_of_a_file_counts_as_absent(repo: RepoState) -> No
 def test_a_folder_that_cannot_be_written_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match=r"cannot write .*trust\.json") as caught:
-        State(tmp_path / "file" / "loom").for_repo(tmp_path).accept(DIGEST, WHEN)
+        RepoState(tmp_path / "file" / "loom", tmp_path).accept(DIGEST, WHEN)
     assert "XDG_STATE_HOME" in caught.value.hint

@@ -93,7 +93,7 @@ class Script:
         came of it; where some of several calls failed, their files are `not_reviewed`."""
         cwd = self._cwd()
         wants_files = command.FILES in self._set.run
-        chosen, stale = self._files(change, files) if wants_files else ([], [])
+        chosen, stale = self._files(change, files)
         if wants_files and not chosen:
             return Report(not_reviewed=tuple(stale), notices=self._stale(stale))
         reading = Reading(
@@ -105,7 +105,9 @@ class Script:
             head=files.head,
         )
         report = self._batches(chosen if wants_files else None, cwd, reading)
-        return Report(report.findings, (*report.not_reviewed, *stale), (*report.notices, *self._stale(stale)))
+        # What a command without {files} says of a file in another version is about other lines than those under review.
+        findings = tuple(f for f in report.findings if f.path not in stale)
+        return Report(findings, (*report.not_reviewed, *stale), (*report.notices, *self._stale(stale)))
 
     def _batches(self, chosen: Sequence[str] | None, cwd: Path, reading: Reading) -> Report:
         """All calls, one after the other, under one deadline."""

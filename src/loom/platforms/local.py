@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from loom.core.change import ChangeRef, ChangeSet, Files
+from loom.core.change import ChangeRef, ChangeSet
 from loom.core.diff import FileChange
 from loom.core.errors import SourceError
 from loom.infra import checkout
@@ -16,7 +15,7 @@ from loom.infra.git_trees import WrittenTree
 from loom.infra.parse_diff import parse
 from loom.platforms.base import Reading
 
-_LINK, _SUBMODULE = "120000", "160000"
+_SUBMODULE = "160000"
 
 
 def local(git: Git, *, base: str | None = None) -> Reading:
@@ -69,18 +68,6 @@ def diff_file(data: bytes, *, root: Path | None) -> Reading:
     """A diff made elsewhere. With `root`, files of that checkout serve as whole files where the diff fits them."""
     parsed = parse(data)
     return ChangeSet(ChangeRef("diff"), parsed.files, parsed.unread), _FittingFiles(parsed.files, root)
-
-
-def checkout_matches(change: ChangeSet, files: Files, root: Path) -> bool:
-    """Whether every changed file in the checkout is the one under review, so that what a script says of it holds.
-
-    Line endings may differ (core.autocrlf). A local change was read from the checkout just now. What cannot be told
-    counts as different.
-    """
-    if change.ref.source == "local":
-        return True
-    paths = {file.path for file in change.files}
-    return not change.unread and all(_is_gone(file, paths, root) and _same(file, files, root) for file in change.files)
 
 
 # -- from git ---------------------------------------------------------------------------------------------------------
@@ -151,38 +138,3 @@ class _FittingFiles:
         old = unapply(new, file.hunks) if new is not None else None
         whole = file.status != "added" or old == b""  # of an added file, the diff has every line
         return (old, new) if old is not None and whole else (None, None)
-
-
-# -- the checkout -----------------------------------------------------------------------------------------------------
-
-
-def _is_gone(file: FileChange, paths: set[str], root: Path) -> bool:
-    """Whether a path that the change removes is not there, unless another file of the change took its place."""
-    removes = file.status == "renamed" and file.base_path not in paths
-    return not (removes or file.status == "deleted") or checkout.kind(root, file.base_path) is None
-
-
-def _same(file: FileChange, files: Files, root: Path) -> bool:
-    if file.unreadable:
-        return False
-    if file.status == "deleted" or file.new_mode == _SUBMODULE:
-        return True
-    if file.new_mode == _LINK:
-        return checkout.kind(root, file.path) == "link"
-    here = checkout.read_regular(root, file.path)
-    if here is None:
-        return False
-    if file.new_sha is not None and len(file.new_sha) in (40, 64):  # an abbreviated one could be met on purpose
-        return any(_blob_id(text, file.new_sha) == file.new_sha for text in (here, _unix(here)))
-    wanted = files.head(file.path)
-    return wanted is not None and wanted in (here, _unix(here))
-
-
-def _unix(text: bytes) -> bytes:
-    return text.replace(b"\r\n", b"\n")
-
-
-def _blob_id(content: bytes, like: str) -> str:
-    """git's id of a blob, in the hash that `like` is of."""
-    name = "sha256" if len(like) == 64 else "sha1"
-    return hashlib.new(name, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

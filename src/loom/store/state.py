@@ -38,17 +38,6 @@ class Acceptance:
     """ISO 8601, UTC."""
 
 
-class State:
-    """All state of one user: `$XDG_STATE_HOME/loom`, or `~/.local/state/loom`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def for_repo(self, common_dir: Path) -> RepoState:
-        """The state of a repository, known by its common git directory, which all its worktrees share."""
-        return RepoState(self._folder, common_dir)
-
-
 class RepoState:
     """The state of one repository. Reading never fails: what is damaged, foreign or absent counts as absent."""
 
