@@ -7,7 +7,7 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from loom.core.change import ChangeRef
-from loom.core.finding import CATEGORIES, Anchor, Finding, Severity, State, Suggestion
+from loom.core.finding import CATEGORIES, Anchor, Finding, Severity, SourceRule, State, Suggestion
 from loom.core.result import (
     Action,
     Dropped,
@@ -66,6 +66,7 @@ _FINDINGS = st.builds(
     deterministic=st.booleans(),
     deterministic_severity=st.none() | st.sampled_from(Severity),
     rule_url=_MAYBE,
+    also=_some(st.builds(SourceRule, TEXT, TEXT, _MAYBE)),
     state=st.sampled_from(get_args(State)),
 )
 _HUNKS = st.builds(

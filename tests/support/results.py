@@ -51,6 +51,7 @@ def finding(**changes: Any) -> Finding:
         "deterministic": False,
         "deterministic_severity": None,
         "rule_url": None,
+        "also": (),
         "state": "new",
     }
     return Finding(**values | changes)

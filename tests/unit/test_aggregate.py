@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loom.core.finding import Finding, RawFinding, Severity, Suggestion
+from loom.core.finding import Finding, RawFinding, Severity, SourceRule, Suggestion
 from loom.engine.aggregate import Anchored, compare, merge, occurrence
 
 
@@ -50,6 +50,15 @@ def test_the_same_words_on_overlapping_lines_are_one_finding_with_all_sources() 
     assert merged.severity is Severity.BLOCKER
     assert merged.confidence == 0.9
     assert (merged.line, merged.end_line) == (42, 42)
+
+
+def test_what_each_tool_calls_the_fact_survives_merging() -> None:
+    ruff = found("use of weak hash md5", pipeline="linter/ruff", rule="S324", deterministic=True)
+    bandit = found("use of weak md5 hash", pipeline="linter/bandit", rule="B324", deterministic=True)
+    model = found("weak hash md5 in use", pipeline="review", rule="weak-hash")
+    (merged,) = merge([ruff, bandit, model])
+    assert (merged.rule, merged.sources) == ("B324", ("linter/bandit", "linter/ruff", "review"))
+    assert merged.also == (SourceRule("linter/ruff", "S324"),)
 
 
 def test_different_facts_on_one_line_stay_two_and_get_two_fingerprints() -> None:

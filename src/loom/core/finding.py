@@ -97,6 +97,16 @@ class Suggestion:
     """Proved: it applies, changes something, still parses, and carries no masked text."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """What another source calls the same fact."""
+
+    source: str
+    """A pipeline's name."""
+    rule: str
+    rule_url: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A finding tied to the change. Only `engine.anchor` and `store.record` make these."""
@@ -125,6 +135,8 @@ class Finding:
     deterministic_severity: Severity | None
     """The worst severity among deterministic members: what `fail_on` looks at. None for a claim of models only."""
     rule_url: str | None
+    also: tuple[SourceRule, ...] = ()
+    """The rules of the other tools that report the same fact: none of their names and links is lost in merging."""
     state: State = "new"
 
 

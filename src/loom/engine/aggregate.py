@@ -17,6 +17,7 @@ from loom.core.finding import (
     Finding,
     RawFinding,
     Severity,
+    SourceRule,
     Suggestion,
     fingerprint,
     likeness,
@@ -158,7 +159,20 @@ def _represent(members: Sequence[Anchored]) -> Finding:
         deterministic=deterministic_severity is not None,
         deterministic_severity=deterministic_severity,
         rule_url=fact.raw.rule_url,
+        also=_other_rules(members, fact),
     )
+
+
+def _other_rules(members: Sequence[Anchored], fact: Anchored) -> tuple[SourceRule, ...]:
+    """What the other tools call the fact, each once, in the order of the members. A model's rule is no name."""
+    told = {(fact.pipeline, fact.raw.rule)}
+    found: list[SourceRule] = []
+    for member in members:
+        rule = member.raw.rule
+        if member.deterministic and rule and (member.pipeline, rule) not in told:
+            told.add((member.pipeline, rule))
+            found.append(SourceRule(member.pipeline, rule, member.raw.rule_url))
+    return tuple(found)
 
 
 def _tell_twins_apart(findings: list[Finding]) -> tuple[Finding, ...]:
