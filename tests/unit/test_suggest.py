@@ -92,3 +92,9 @@ def test_line_ends_of_the_file_are_kept() -> None:
     suggestion = prove(raw("        return h(x)"), at(3), head=head)
     assert suggestion == Suggestion(3, 3, "        return h(x)", committable=True)
     assert prove(raw("        return g(x)"), at(3), head=head) is None
+
+
+def test_a_line_end_cut_in_half_is_not_put_in_twice() -> None:
+    head = HEAD.replace(b"\n", b"\r\n")  # a tool that cuts lines at LF gives back the CR before it
+    assert prove(raw("        return h(x)\r"), at(3), head=head) == Suggestion(3, 3, "        return h(x)", True)
+    assert prove(raw("        return g(x)\r"), at(3), head=head) is None

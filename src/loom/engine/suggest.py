@@ -30,7 +30,7 @@ def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None, by_mo
         return None
     if place.line is None or place.end_line is None:
         return None
-    text = raw.suggestion.replace("\r\n", "\n").removesuffix("\n")
+    text = raw.suggestion.replace("\r\n", "\n").removesuffix("\n").removesuffix("\r")
     shown = Suggestion(place.line, place.end_line, text, committable=False)
     claimed = _claimed_height(raw)
     fits = place.whole_range and (claimed is None or claimed == place.end_line - place.line + 1)

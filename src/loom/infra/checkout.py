@@ -1,9 +1,11 @@
-"""Files of a checkout read as they stand there, never through a link and never from outside it."""
+"""Files of a checkout, read and written as they stand there, never through a link and never outside it."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +33,30 @@ def read_regular(root: Path, path: str) -> bytes | None:
         return None
     with os.fdopen(handle, "rb") as file:
         return file.read(MAX_FILE)
+
+
+def write_regular(root: Path, path: str, data: bytes) -> None:
+    """Put `data` in the place of a regular file's content, whole or not at all; the file keeps its mode. Raises OSError
+    for anything that is no regular file, is reached over a link, or lies outside `root` or in a `.git` folder."""
+    parts = _parts(path)
+    if parts is None or any(part.casefold().rstrip(". ") == ".git" for part in parts):
+        raise PermissionError(errno.EPERM, "not a file of the working tree", path)
+    handle = _open_below(root, parts)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode):
+        raise PermissionError(errno.EPERM, "not a regular file", path)
+    place = root.joinpath(*parts)
+    temporary = place.with_name(f".{parts[-1][:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            temporary.chmod(stat.S_IMODE(found.st_mode))
+        temporary.replace(place)
+    except BaseException:  # Ctrl-C as well: no half a file stays behind
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def fingerprint(root: Path, path: str) -> bytes | None:
