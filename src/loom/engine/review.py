@@ -16,34 +16,13 @@ from loom.engine.aggregate import compare
 from loom.engine.ask import Desk
 from loom.engine.budget import Budget
 from loom.engine.job import Job, Tools
-from loom.engine.plan import (
-    Plan,
-    Sorted,
-    choose,
-    may_run,
-    plan,
-    scope,
-    sort_files,
-    trigger_reason,
-)
+from loom.engine.plan import Plan, choose, trigger_reason
 from loom.engine.questions import Questions
-from loom.engine.ready import FOREVER_S, check_cost_limit, check_prompts, open_models, room
+from loom.engine.ready import FOREVER_S, check_cost_limit, check_prompts, open_models
 from loom.engine.report import Report, build
 from loom.engine.run import Crew, PipelineRun, run_all, stopped
-from loom.engine.view import MaskedChange, mask_change
+from loom.engine.survey import Ground, deal_out, survey
 from loom.llm.base import Model
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """The change as this review sees it."""
-
-    in_scope: Sequence[FileChange]
-    files: Sorted
-    masked: MaskedChange
-    """What people and files see: always masked."""
-    for_models: MaskedChange
-    """What models see: masked, unless privacy.redact is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +41,7 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     """Review the change. Raises UsageError or ConfigError before any work; never for a pipeline's failure."""
     started = tools.clock()
     pipelines = choose(job.config, job.selection)
-    ground = _survey(job, tools)
+    ground = survey(job, tools)
     learned = ground.masked.masker  # it knows what the change holds
     tools = replace(tools, masker=learned, mask=learned.mask)
     report = Report(job.change, ground.in_scope, ground.masked, job.with_diff)
@@ -73,32 +52,13 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     return _conclude(job, tools, ground, report, work, started)
 
 
-def _survey(job: Job, tools: Tools) -> _Ground:
-    """Which files this is about, and what of them may be shown to whom."""
-    in_scope = scope(job.config, job.change, job.selection)
-    masked = mask_change(job.change, tools.masker, job.files)
-    redact = job.config.privacy.redact
-    for_models = masked if redact else mask_change(job.change, tools.own_masker)
-    return _Ground(in_scope, sort_files(in_scope, job.files), masked, for_models)
-
-
 async def _plan_and_run(
-    job: Job, tools: Tools, ground: _Ground, pipelines: Sequence[Pipeline], started: float
+    job: Job, tools: Tools, ground: Ground, pipelines: Sequence[Pipeline], started: float
 ) -> _Work:
     """Plan and run."""
-    at_work = [p for p in pipelines if may_run(p, job.change, ground.in_scope)]
-    models, broken = await open_models(at_work, tools, job.config, started)
+    models, broken = await open_models(ground.at_work(job, pipelines), tools, job.config, started)
     try:
-        the_plan = plan(
-            config=job.config,
-            change=job.change,
-            in_scope=ground.in_scope,
-            files=ground.files,
-            views=ground.for_models.views,
-            pipelines=pipelines,
-            refuse=lambda p: tools.refuse(p) or broken.get(p.name),
-            room=lambda name: room(models[name][0], job.config, name),
-        )
+        the_plan = deal_out(job, tools, ground, pipelines, models, broken)
         check_cost_limit(job.config, the_plan, models)
         planned = tools.clock()
         runs, interrupted = await _run(job, tools, the_plan, models, started)
@@ -109,7 +69,7 @@ async def _plan_and_run(
     return _Work(the_plan, runs, interrupted, planned, tools.clock())
 
 
-def _conclude(job: Job, tools: Tools, ground: _Ground, report: Report, work: _Work, started: float) -> ReviewResult:
+def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Work, started: float) -> ReviewResult:
     """From what was said to the result."""
     from loom.engine.conclude import Places, conclude  # imported while the models were thinking, see cli.session
 
