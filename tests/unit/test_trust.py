@@ -11,9 +11,9 @@ from support.data import shared
 
 from loom.cli import config_cmd, trust_cmd
 from loom.cli.crew import Chosen
+from loom.cli.flags import ReviewFlags
 from loom.cli.host import Host
 from loom.cli.opening import open_config
-from loom.cli.review_cmd import ReviewFlags
 from loom.cli.wiring import Checkout
 from loom.config import hosts, trust
 from loom.config.load import Loaded, Sources, load

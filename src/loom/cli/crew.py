@@ -23,8 +23,8 @@ from loom.llm.base import Model
 
 if TYPE_CHECKING:
     from loom.analyzers.base import Analyzer
+    from loom.cli.flags import ReviewFlags
     from loom.cli.opening import Opened
-    from loom.cli.review_cmd import ReviewFlags
     from loom.cli.wiring import Checkout
     from loom.infra.net import Network
     from loom.infra.progress import Progress

@@ -2,41 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewFlags:
-    """The command line of `loom review`, as given. None and empty mean: not given."""
-
-    local: bool = False
-    staged: bool = False
-    base: str | None = None
-    head: str | None = None
-    commit: str | None = None
-    diff: str | None = None
-    config: str | None = None
-    pipelines: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    model: str | None = None
-    paths: tuple[str, ...] = ()
-    format: str | None = None
-    outputs: tuple[str, ...] = ()
-    no_diff: bool = False
-    fail_on: str | None = None
-    max_cost: float | None = None
-    max_seconds: float | None = None
-    allow_incomplete: bool = False
-    last: bool = False
-    no_cache: bool = False
-    offline: bool = False
-    quiet: bool = False
-    verbose: int = 0
-    log_format: str = "text"
-    no_progress: bool = False
+from loom.cli import flags
 
 
 def register(app: typer.Typer) -> None:
@@ -45,23 +15,17 @@ def register(app: typer.Typer) -> None:
 
 
 def review(
-    local: Annotated[
-        bool, typer.Option("--local", help="Working tree and index, against the merge base (the default outside CI).")
-    ] = False,
-    staged: Annotated[bool, typer.Option("--staged", help="The index against HEAD.")] = False,
-    base: Annotated[str | None, typer.Option(metavar="REV", help="From the merge base with REV …")] = None,
-    head: Annotated[str | None, typer.Option(metavar="REV", help="… to REV (HEAD).")] = None,
-    commit: Annotated[str | None, typer.Option(metavar="REV", help="One commit against its first parent.")] = None,
-    diff: Annotated[str | None, typer.Option(metavar="FILE|-", help="A diff from a file or stdin.")] = None,
-    config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Another configuration than .loom/config.yaml.")
-    ] = None,
-    pipeline: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this pipeline; repeatable.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not this pipeline; repeatable.")] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A configured model, or provider/model as in LOOM_MODEL.")
-    ] = None,
-    paths: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these files; repeatable.")] = None,
+    local: flags.Local = False,
+    staged: flags.Staged = False,
+    base: flags.Base = None,
+    head: flags.Head = None,
+    commit: flags.Commit = None,
+    diff: flags.Diff = None,
+    config: flags.Config = None,
+    pipeline: flags.Pipelines = None,
+    skip: flags.Skip = None,
+    model: flags.Model = None,
+    paths: flags.Paths = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="FORMAT", help="text, json, sarif or markdown on stdout.")
     ] = None,
@@ -81,9 +45,7 @@ def review(
     ] = False,
     last: Annotated[bool, typer.Option("--last", help="Print the last local result again, in any format.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the answer cache.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="No network but loopback: analyzers, local models, cached answers.")
-    ] = False,
+    offline: flags.Offline = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the result and errors.")] = False,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; -vv also tracebacks.")
@@ -100,7 +62,7 @@ def review(
     """
     from loom.cli.session import run_review
 
-    flags = ReviewFlags(
+    given = flags.ReviewFlags(
         local=local,
         staged=staged,
         base=base,
@@ -108,8 +70,8 @@ def review(
         commit=commit,
         diff=diff,
         config=config,
-        pipelines=_split(pipeline),
-        skip=_split(skip),
+        pipelines=flags.split(pipeline),
+        skip=flags.split(skip),
         model=model,
         paths=tuple(paths or ()),
         format=format_,
@@ -127,9 +89,4 @@ def review(
         log_format=log_format,
         no_progress=no_progress,
     )
-    raise typer.Exit(run_review(flags))
-
-
-def _split(names: list[str] | None) -> tuple[str, ...]:
-    """`--pipeline a --pipeline b` and `--pipeline a,b` are the same."""
-    return tuple(part for name in names or () for part in name.split(",") if part)
+    raise typer.Exit(run_review(given))

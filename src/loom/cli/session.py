@@ -18,8 +18,8 @@ from loom.core.errors import LoomError, SourceError, UsageError, did_you_mean
 from loom.core.result import Notice, ReviewResult
 
 if TYPE_CHECKING:
+    from loom.cli.flags import ReviewFlags
     from loom.cli.opening import Opened
-    from loom.cli.review_cmd import ReviewFlags
     from loom.cli.show import Shown
     from loom.config.load import Flag
     from loom.core.change import ChangeSet, Files, Source

@@ -12,7 +12,7 @@ from loom.core.errors import UsageError
 from loom.outputs.base import Look, Output, OutputError, check, look_at, write
 
 if TYPE_CHECKING:
-    from loom.cli.review_cmd import ReviewFlags
+    from loom.cli.flags import ReviewFlags
     from loom.core.result import ReviewResult
 
 
