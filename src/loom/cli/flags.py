@@ -46,6 +46,8 @@ class ReviewFlags:
     outputs: tuple[str, ...] = ()
     no_diff: bool = False
     fail_on: str | None = None
+    fail_on_model: str | None = None
+    """No flag of `loom review`: a hook lets models only advise."""
     max_cost: float | None = None
     max_seconds: float | None = None
     allow_incomplete: bool = False

@@ -18,11 +18,15 @@ from loom.core.errors import LoomError, SourceError, UsageError, did_you_mean
 from loom.core.result import Notice, ReviewResult
 
 if TYPE_CHECKING:
+    from loom.cli.crew import Chosen
     from loom.cli.flags import ReviewFlags
     from loom.cli.opening import Opened
     from loom.cli.show import Shown
     from loom.config.load import Flag
+    from loom.config.schema import Config
     from loom.core.change import ChangeSet, Files, Source
+    from loom.engine.job import Job
+    from loom.store.cache import Cache
     from loom.store.state import RepoState
 
 _BARS = ("blocker", "warning", "info", "never")
@@ -39,7 +43,7 @@ def run_review(flags: ReviewFlags) -> int:
 
     interrupts.listen()
     host = this_host()
-    _check(flags)
+    check(flags)
     verbosity = -1 if flags.quiet else flags.verbose
     log.configure(
         sys.stderr, form="json" if flags.log_format == "json" else "text", verbosity=verbosity, mask=wiring.mask_own
@@ -86,6 +90,12 @@ def _never_began(flags: ReviewFlags, error: LoomError) -> ReviewResult:
     )
 
 
+def review_now(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: RepoState) -> ReviewResult:
+    """Review the change that the flags name, and remember the result; nothing is printed. Raises LoomError before any
+    work that cannot be done."""
+    return _fresh(flags, host, checkout, state)
+
+
 def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: RepoState) -> ReviewResult:
     """Review now, and remember the result."""
     from loom.cli.opening import open_config
@@ -96,14 +106,13 @@ def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: Rep
     with ahead.importing("loom.config.load", "loom.cli.crew"):  # what every review needs next
         change, files = read_change(flags, host, checkout)
     read = time.monotonic()
-    config_flags = _config_flags(flags)
     opened = open_config(
         host,
         checkout,
         change=change,
         on_base=flags.base is not None,
         config=flags.config,
-        flags=config_flags,
+        flags=config_flags(flags),
         offline=flags.offline,
     )
     source = change.ref.source
@@ -145,7 +154,8 @@ def _undelivered(result: ReviewResult) -> ReviewResult:
     return replace(result, outcome=replace(outcome, delivered=False, exit_code=int(code)))
 
 
-def _check(flags: ReviewFlags) -> None:
+def check(flags: ReviewFlags) -> None:
+    """Refuse flags that exclude each other or mean nothing. Raises UsageError."""
     given = [
         name
         for name, value in (
@@ -206,13 +216,16 @@ def _diff_bytes(name: str, host: Host) -> bytes:
         ) from error
 
 
-def _config_flags(flags: ReviewFlags) -> Mapping[str, Flag]:
+def config_flags(flags: ReviewFlags) -> Mapping[str, Flag]:
+    """What the flags set in the configuration."""
     from loom.config.load import Flag
 
     given: dict[str, Flag] = {}
     if flags.fail_on is not None:
         given["output.fail_on"] = Flag("--fail-on", flags.fail_on)
         given["output.fail_on_model"] = Flag("--fail-on", flags.fail_on)
+    if flags.fail_on_model is not None:
+        given["output.fail_on_model"] = Flag("loom hook", flags.fail_on_model)
     if flags.max_cost is not None:
         given["budget.max_cost"] = Flag("--max-cost", flags.max_cost)
     if flags.max_seconds is not None:
@@ -265,6 +278,49 @@ def _keep(state: RepoState, data: bytes, *, of: str | None) -> None:
         log.logger("state").warning("the result was not kept for --last: %s", error.strerror or error)
 
 
+def make_job(
+    flags: ReviewFlags,
+    host: Host,
+    opened: Opened,
+    chosen: Chosen,
+    change: ChangeSet,
+    files: Files,
+    *,
+    previous: ReviewResult | None = None,
+    timings: Mapping[str, int],
+) -> Job:
+    """What to review, and how."""
+    from loom.engine.job import Job
+    from loom.engine.plan import Selection
+
+    return Job(
+        change=change,
+        files=files,
+        config=chosen.config,
+        config_hash=opened.loaded.digest,
+        selection=Selection(pipelines=flags.pipelines, skip=flags.skip, paths=flags.paths),
+        previous=previous,
+        notices=(*opened.loaded.notices, *chosen.notices, *_about(change, host)),
+        allow_incomplete=flags.allow_incomplete,
+        with_diff=not flags.no_diff,
+        timings_ms=timings,
+    )
+
+
+def open_cache(host: Host, config: Config) -> Cache | None:
+    """The answers that are kept; None where the configuration wants none."""
+    from loom.store.cache import Cache
+
+    if not config.cache.enabled:
+        return None
+    return Cache(
+        host.cache_dir,
+        secret=host.environ.get("LOOM_STATE_KEY", ""),
+        ttl_days=config.cache.ttl_days,
+        max_mb=config.cache.max_mb,
+    )
+
+
 def _review(
     flags: ReviewFlags,
     host: Host,
@@ -275,38 +331,16 @@ def _review(
     previous: ReviewResult | None,
     timings: Mapping[str, int],
 ) -> ReviewResult:
-    from loom.cli.crew import Chosen, make_tools
-    from loom.engine.job import Job
-    from loom.engine.plan import Selection
+    from loom.cli import crew
     from loom.engine.review import review
     from loom.infra import ahead, process
-    from loom.store.cache import Cache
 
-    chosen = Chosen.of(flags, host, opened)
-    config = chosen.config
-    kept = None
-    if config.cache.enabled:
-        kept = Cache(
-            host.cache_dir,
-            secret=host.environ.get("LOOM_STATE_KEY", ""),
-            ttl_days=config.cache.ttl_days,
-            max_mb=config.cache.max_mb,
-        )
-    job = Job(
-        change=change,
-        files=files,
-        config=config,
-        config_hash=opened.loaded.digest,
-        selection=Selection(pipelines=flags.pipelines, skip=flags.skip, paths=flags.paths),
-        previous=previous,
-        notices=(*opened.loaded.notices, *chosen.notices, *_about(change, host)),
-        allow_incomplete=flags.allow_incomplete,
-        with_diff=not flags.no_diff,
-        timings_ms=timings,
-    )
+    chosen = crew.Chosen.of(flags, host, opened)
+    kept = open_cache(host, chosen.config)
+    job = make_job(flags, host, opened, chosen, change, files, previous=previous, timings=timings)
 
     async def main() -> ReviewResult:
-        tools = make_tools(
+        tools = crew.make_tools(
             flags, host, checkout, opened, chosen, cache=kept, tag=secrets.token_hex(4), stop=process.stop_all
         )
         gc.freeze()  # what is there by now stays to the end: the change and the modules (__main__ says why it is off)

@@ -225,10 +225,26 @@ def _cost(reply: Reply, model: Model) -> float | None:
 
 def _most_it_costs(request: Request, model: Model) -> float:
     """USD, when the answer is as long as it may be and all input is written to the server's cache, the dearest kind."""
-    parts = (request.system, request.context, request.prompt, json.dumps(request.schema or {}))
-    asked = round(SAFETY * sum(estimate(part, model.token_family) for part in parts))
-    answer = request.max_tokens or _MAX_TOKENS
+    asked = round(SAFETY * input_tokens(request, model))
+    answer = most_output(request)
     return model.cost_usd(TokenUsage(input_tokens=asked, cache_write_tokens=asked, output_tokens=answer)) or 0.0
+
+
+def input_tokens(request: Request, model: Model) -> int:
+    """About how many tokens of input the request is."""
+    parts = (request.system, request.context, request.prompt, json.dumps(request.schema or {}))
+    return sum(estimate(part, model.token_family) for part in parts)
+
+
+def most_output(request: Request) -> int:
+    """Tokens that the answer may have at most."""
+    return request.max_tokens or _MAX_TOKENS
+
+
+def has_answer(request: Request, model: Model, cache: Cache | None, *, trust: str, now_s: float) -> bool:
+    """Whether the cache holds the answer, so that asking costs nothing."""
+    entry = cache.get(cache_key(model, request, trust=trust), now_s=now_s) if cache is not None else None
+    return _from_cache(entry or {}, None) is not None
 
 
 def _usage(usage: TokenUsage, reply: Reply, cost: float | None) -> Asked:

@@ -33,6 +33,11 @@ class Job:
     timings_ms: Mapping[str, int] = field(default_factory=dict)
     """What was spent before the review began."""
 
+    @property
+    def trust(self) -> str:
+        """The trust domain of kept answers: one about a stranger's change never serves a trusted one."""
+        return "own" if self.change.ref.trusted else "other"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:

@@ -131,15 +131,45 @@ def trigger_reason(
 
 def scope(config: Config, change: ChangeSet, selection: Selection) -> tuple[FileChange, ...]:
     """The files this review is about."""
-    ignored, included = Globs(config.triggers.ignore_paths), Globs(config.triggers.include_paths)
-    chosen = Globs(selection.paths)
-    return tuple(
-        file
-        for file in change.files
-        if not ignored.match(file.path)
-        and (not included or included.match(file.path))
-        and (not chosen or chosen.match(file.path))
-    )
+    left_out = Scope(config, selection)
+    return tuple(file for file in change.files if left_out.by(file.path) is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What of the configuration or the command line decided something."""
+
+    key: str
+    """`triggers.ignore_paths`, `--paths`."""
+    pattern: str | None = None
+    """The pattern in it that matched; None where none did."""
+    index: int | None = None
+    """The number of that pattern, from 0."""
+
+    @classmethod
+    def of(cls, key: str, globs: Globs, path: str) -> Decision:
+        """What of a list of patterns decides about the path."""
+        index = globs.deciding(path)
+        return cls(key) if index is None else cls(key, globs.patterns[index], index)
+
+
+class Scope:
+    """Which files a review is about, by name alone."""
+
+    def __init__(self, config: Config, selection: Selection) -> None:
+        triggers = config.triggers
+        self._ignored, self._included = Globs(triggers.ignore_paths), Globs(triggers.include_paths)
+        self._chosen = Globs(selection.paths)
+
+    def by(self, path: str) -> Decision | None:
+        """What leaves the file out; None when it is in."""
+        if self._ignored.match(path):
+            return Decision.of("triggers.ignore_paths", self._ignored, path)
+        if self._included and not self._included.match(path):
+            return Decision.of("triggers.include_paths", self._included, path)
+        if self._chosen and not self._chosen.match(path):
+            return Decision.of("--paths", self._chosen, path)
+        return None
 
 
 def choose(config: Config, selection: Selection) -> tuple[Pipeline, ...]:

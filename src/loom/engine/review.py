@@ -123,7 +123,7 @@ async def _run(
         mask=tools.mask,
         cache=tools.cache,
         now_s=tools.now_s,
-        trust="own" if job.change.ref.trusted else "other",
+        trust=job.trust,
     )
     crew = Crew(
         desk=desk,

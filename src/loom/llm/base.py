@@ -166,6 +166,10 @@ class Model(Protocol):
     def token_family(self) -> str:
         """The family for `core.tokens.estimate`."""
 
+    @property
+    def obstacle(self) -> NoReplyError | None:
+        """What every `complete` would raise, where that is known without asking: there is no key."""
+
     async def prepare(self, *, deadline: float) -> None:
         """Ask the server what only it knows (the context window of a self-hosted model). Never raises for a server
         that does not answer; idempotent. Worth calling before planning, while git works."""

@@ -106,6 +106,11 @@ class HttpModel:
         """See base.Model."""
         return tokens.family_of(self._wire.target.model)
 
+    @property
+    def obstacle(self) -> NoReplyError | None:
+        """See base.Model."""
+        return self._no_key
+
     def cost_usd(self, usage: TokenUsage) -> float | None:
         """See base.Model."""
         own = self._settings.price

@@ -46,6 +46,7 @@ class Scripted:
 
     context_window = 128_000
     token_family = "openai"  # noqa: S105 - a tokenizer, not a credential
+    obstacle = None
 
     def __init__(
         self,
