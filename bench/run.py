@@ -175,6 +175,31 @@ def parsing(bench: Bench) -> Iterator[Row]:
               note=each)  # fmt: skip
 
 
+def analysing(bench: Bench) -> Iterator[Row]:
+    """Without a model: 5,000 changed lines in six languages through every built-in, and the pieces."""
+    repo = bench.work / "languages" / "repo"
+    names = ("secrets", "unicode", "hygiene", "rules")
+    config = "pipelines:\n" + "".join(f"  - {{name: {name}, uses: builtin/{name}}}\n" for name in names)
+    lines = material.six_languages(repo, files=100, config=config)
+    command = ["review", "--offline"]
+    costs = [bench.loom(*command, cwd=repo) for _ in range(bench.repeat)]
+    walls = [cost.wall_s for cost in costs]
+    what = f"all built-ins on {lines:,} changed lines, 100 files, 6 languages"
+    note = f"{spread(walls)}; CPU {min(cost.cpu_s for cost in costs):.3f} s"
+    yield Row(what=f"{what}: wall", figure=min(walls), unit="s", must=1.5, goal=0.6, note=note)
+    peak = child.peak_bytes([bench.installed.loom, *command], cwd=repo, env=bench.env) / 2**20
+    yield Row(what="… peak memory", figure=peak, unit="MiB", must=150, goal=150, timed=False)
+    out = bench.work / "analysis.txt"
+    child.run([bench.installed.python, HERE / "analysis.py"], cwd=bench.work, env=bench.env, stdout=out)
+    found = json.loads(out.read_text())
+    yield Row(what="secrets in ordinary source, CPU", figure=found["secrets_mb_per_s"], unit="MB/s", must=5, goal=5,
+              better="more")  # fmt: skip
+    yield Row(what="SARIF of 10,000 results, CPU", figure=found["sarif_s"], unit="s", must=1, goal=1)
+    yield Row(what="HTML page of 500 findings, CPU", figure=found["html_s"], unit="s", must=0.5, goal=0.5)
+    yield Row(what="… bytes besides the diff", figure=found["html_bytes"] / 1e6, unit="MB", must=1, goal=1,
+              timed=False, note=f"{found['html_page']:,} bytes in all")  # fmt: skip
+
+
 def size(bench: Bench) -> Iterator[Row]:
     """What an installation brings."""
     names = bench.installed.distributions()
@@ -247,7 +272,7 @@ def measure(bench: Bench) -> list[Row]:
     model = Model(bench.latency_s)
     try:
         found += [*reviews(bench, model), *prompts(bench, model)]
-        found += [*parsing(bench), *size(bench), *beyond(bench, model)]
+        found += [*parsing(bench), *analysing(bench), *size(bench), *beyond(bench, model)]
     finally:
         model.stop()
     return found

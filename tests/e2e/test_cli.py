@@ -249,7 +249,6 @@ WRONG = {
     "hostile revision": (["review", "--base", "--output=/tmp/loom-pwned"], 2, ""),
     "unknown level": (["review", "--fail-on", "blokker"], 2, 'Did you mean "blocker"'),
     "unknown format": (["review", "--format", "jsn"], 2, 'Did you mean "json"'),
-    "later format": (["review", "--format", "html"], 2, "not available yet"),
     "output without file": (["review", "--output", "sarif"], 2, "no file named"),
     "output is a folder": (["review", "--output", "sarif:."], 2, "it is a folder"),
     "two outputs, one file": (["review", "--output", "json:x", "--output", "sarif:x"], 2, "another output goes there"),

@@ -21,6 +21,7 @@ from loom.infra.secrets import Masker
 from loom.llm.base import Model, Request
 from loom.llm.scripted import Line, Scripted
 from loom.store.cache import Cache
+from loom.store.memory import Suppression
 
 _FILE = re.compile(r"^=== (.+) \((?:added|modified|deleted|renamed|copied|typechange|mode)", re.MULTILINE)
 
@@ -58,6 +59,7 @@ def run_engine(
     cache: Cache | None = None,
     selection: Selection | None = None,
     previous: ReviewResult | None = None,
+    memory: Sequence[Suppression] = (),
     refuse: Callable[[Any], SkippedPipeline | None] = lambda _: None,
     clock: Callable[[], float] | None = None,
     known_secrets: Sequence[str] = (),
@@ -90,6 +92,7 @@ def run_engine(
         config_hash="0" * 16,
         selection=selection or Selection(),
         previous=previous,
+        memory=tuple(memory),
     )
 
     async def main() -> ReviewResult:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from loom.core.change import ChangeRef
-from loom.core.finding import Finding, Severity, Suggestion
+from loom.core.finding import Finding, Severity, SourceRule, Suggestion
 from loom.core.result import (
     Dropped,
     Notice,
@@ -192,7 +192,7 @@ def _findings() -> ReviewResult:
             finding(
                 fingerprint="0c4e2f7a91b8d635",
                 pipeline="builtin/secrets",
-                sources=("builtin/secrets",),
+                sources=("builtin/secrets", "linter/gitleaks", "linter/semgrep"),
                 rule="secrets/github-token",
                 category="secret",
                 severity=Severity.BLOCKER,
@@ -209,6 +209,10 @@ def _findings() -> ReviewResult:
                 deterministic=True,
                 deterministic_severity=Severity.BLOCKER,
                 rule_url="https://docs.github.com/en/code-security/secret-scanning",
+                also=(
+                    SourceRule("linter/gitleaks", "github-pat", "https://gitleaks.io/rules#github-pat"),
+                    SourceRule("linter/semgrep", "generic.secrets.detected-github-token"),
+                ),
             ),
             finding(
                 severity=Severity.BLOCKER,
@@ -392,6 +396,10 @@ def _hostile() -> ReviewResult:
                 pipeline=HOSTILE,
                 sources=(HOSTILE,),
                 suggestion=Suggestion(1, 1, HOSTILE, committable=True),
+                also=(
+                    SourceRule(HOSTILE, HOSTILE, "javascript:alert(1)"),
+                    SourceRule("x", HOSTILE, "https://ok.invalid/\n::x::"),
+                ),
             ),
             finding(
                 path="file:///etc/passwd",

@@ -10,7 +10,7 @@ from loom.config.choice import DEFAULT_MODELS_AS_OF, VENDORS, Choice, Detected, 
 from loom.config.load import Loaded, Sources, load
 from loom.core.errors import UsageError
 
-ANALYZERS = ["secrets", "unicode", "hygiene", "rules"]
+ANALYZERS = ["secrets", "unicode", "hygiene", "rules", "linters"]
 OLLAMA = Detected("ollama", "http://127.0.0.1:11434", "qwen3-coder:30b", "Ollama")
 
 
@@ -53,7 +53,8 @@ def default(choice: Choice) -> tuple[str, str, str | None, str | None]:
 def test_without_a_file_and_a_model_every_analyzer_runs_and_nothing_else() -> None:
     choice = chosen()
     assert names(choice) == ANALYZERS
-    assert [p.uses for p in choice.config.pipelines] == [f"builtin/{name}" for name in ANALYZERS]
+    builtins = [f"builtin/{name}" for name in ANALYZERS[:-1]]
+    assert [p.uses for p in choice.config.pipelines] == [*builtins, "linter/auto"]
     assert (choice.model, choice.reason, choice.notices) == (None, "", ())
 
 

@@ -24,7 +24,7 @@ from loom.core.finding import RawFinding, Severity
 
 CASES = ROOT / "tests" / "cases" / "formats"
 WRITE = os.environ.get("LOOM_GOLDEN") == "write"  # read here: the tests themselves run without LOOM_ variables
-OUTPUTS = sorted(p for p in CASES.iterdir() if p.suffix in (".json", ".sarif", ".text") and ".expected" not in p.name)
+OUTPUTS = sorted(p for p in CASES.iterdir() if p.suffix[1:] in formats.FORMATS and ".expected" not in p.name)
 REPO = Path("/repo")
 
 

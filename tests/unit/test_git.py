@@ -12,7 +12,8 @@ from support.repos import Repo
 
 from loom.core.diff import FileChange
 from loom.core.errors import SourceError
-from loom.infra.git import Git, TreeFiles
+from loom.infra.git import Git
+from loom.infra.git_objects import TreeFiles
 
 LINES = "".join(f"line {n}\n" for n in range(1, 21))
 

@@ -26,7 +26,17 @@ SCREENS = {
     "ansi": Look(width=80, interactive=True, colour=True),
 }
 """How `text` is shown -> the file's suffix. `cat findings.ansi` shows the colours."""
-SUFFIX = {"json": "json", "sarif": "sarif", "markdown": "md"}
+SUFFIX = {
+    "json": "json",
+    "sarif": "sarif",
+    "markdown": "md",
+    "github": "txt",
+    "gitlab-codequality": "json",
+    "junit": "xml",
+    "rdjsonl": "jsonl",
+    "agent": "txt",
+    "html": "html",
+}
 FILES = [
     *(("text", case, suffix, look) for case in CASES for suffix, look in SCREENS.items()),
     *((name, case, suffix, Look()) for name, suffix in SUFFIX.items() for case in CASES),

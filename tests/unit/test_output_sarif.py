@@ -16,9 +16,10 @@ from support.any_result import RESULTS
 from support.data import ROOT, shared
 from support.results import CASES, FINE, finding, result
 
-from loom.core.finding import Suggestion
+from loom.core.finding import SourceRule, Suggestion
 from loom.core.result import Notice, ReviewResult
 from loom.outputs import sarif
+from loom.outputs.addresses import relative_uri
 from loom.outputs.base import Look
 
 SCHEMA = ("data", "specs", "output-schemas", "sarif-2.1.0.schema.json")
@@ -105,12 +106,12 @@ def test_a_suggestion_that_is_not_proved_is_no_fix() -> None:
     ],
 )
 def test_a_path_is_a_relative_uri_below_the_root(path: str, uri: str) -> None:
-    assert sarif.relative_uri(path) == uri
+    assert relative_uri(path) == uri
 
 
 @given(st.text())
 def test_no_path_leaves_the_root_or_names_a_scheme(path: str) -> None:
-    uri = sarif.relative_uri(path)
+    uri = relative_uri(path)
     assert ":" not in uri
     assert not uri.startswith("/")
     assert not {".", "..", ""} & set(unquote(uri).split("/")) or not uri
@@ -194,3 +195,28 @@ def test_a_ci_log_that_shows_the_file_finds_no_command_in_it() -> None:
     text = sarif.render(CASES["hostile"], Look())
     assert not re.search(r"##[A-Za-z]*\[|(?m:^\s*::)", text)
     assert all(char == "\n" or char.isprintable() for char in text)
+
+
+def test_what_other_tools_call_the_same_fact_is_in_the_message_the_properties_and_the_rules() -> None:
+    only = run(CASES["findings"])
+    found, rules = only["results"][0], only["tool"]["driver"]["rules"]
+    assert found["message"]["text"].endswith(
+        "\n\nAlso github-pat of linter/gitleaks (https://gitleaks.io/rules#github-pat)"
+        "\n\nAlso generic.secrets.detected-github-token of linter/semgrep"
+    )
+    assert found["properties"]["also"] == [
+        {"source": "linter/gitleaks", "ruleId": "github-pat", "helpUri": "https://gitleaks.io/rules#github-pat"},
+        {"source": "linter/semgrep", "ruleId": "generic.secrets.detected-github-token"},
+    ]
+    (other,) = (rule for rule in rules if rule["id"] == "github-pat")
+    assert other["helpUri"] == "https://gitleaks.io/rules#github-pat"
+    assert len({rule["id"] for rule in rules}) == len(rules)
+
+
+def test_the_rule_of_another_tool_never_takes_the_place_of_a_findings_own() -> None:
+    first = finding(rule=None, also=(SourceRule("linter/x", "B1", "https://x.invalid/b1"),))
+    second = finding(rule="B1", rule_url="https://y.invalid/b1", fingerprint="b" * 16)
+    only = run(result(findings=(first, second)))
+    rules = only["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["review/bug", "B1"]
+    assert rules[only["results"][1]["ruleIndex"]]["helpUri"] == "https://y.invalid/b1"

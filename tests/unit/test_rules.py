@@ -12,12 +12,13 @@ import typer
 from support.changes import change
 from typer.testing import CliRunner
 
-from loom.analyzers import rule_examples, rules
+from loom.analyzers import rule_examples, rule_pack, rules
 from loom.analyzers.rules import Rules
 from loom.cli import rules_cmd
 from loom.core.change import ChangeSet, NoFiles
 from loom.core.errors import ConfigError, UsageError
 from loom.core.finding import Severity
+from loom.infra import syntax
 
 OWN = """\
 id: no-print
@@ -55,11 +56,36 @@ def test_a_rule_says_why_and_how_and_where_to_read_on(rule: rules.Rule) -> None:
     assert all(variant.bad and variant.good for variant in rule.variants)
 
 
-def test_the_pack_has_at_least_twenty_facts() -> None:
-    assert len(rules.pack()) >= 20
-    assert {language for rule in rules.pack() for language in rule.languages} == {
-        "python", "javascript", "typescript", "tsx",
+def test_the_pack_has_at_least_sixty_facts_in_every_promised_language() -> None:
+    assert len(rules.pack()) >= 60
+    promised = {
+        "python", "javascript", "typescript", "tsx", "go", "java", "kotlin", "ruby", "php", "csharp", "c", "cpp",
+        "rust", "bash", "dockerfile", "hcl", "yaml", "sql",
     }  # fmt: skip
+    assert promised <= {language for rule in rules.pack() for language in rule.languages}
+
+
+@pytest.mark.parametrize("entry", rule_pack.entries(), ids=lambda entry: entry.id)
+def test_what_a_rule_is_about_can_be_read_from_two_of_its_lines(entry: rule_pack.Entry) -> None:
+    told = [(about.languages, about.keywords) for about in entry.about]
+    assert told == [(variant.languages, variant.keywords) for variant in entry.rule.variants]
+    assert entry.id == entry.rule.id
+
+
+def test_only_rules_that_a_text_may_need_are_read() -> None:
+    read: list[str] = []
+
+    def entry(name: str, keyword: str) -> rule_pack.Entry:
+        def load() -> rules.Rule:
+            read.append(name)
+            return PACK["is-literal"]
+
+        return rule_pack.Entry(name, (rule_pack.About(("python",), (keyword,)),), load)
+
+    catalogue = rule_pack.Catalogue([entry("a", "one"), entry("b", "two")])
+    assert not catalogue.knows("go")
+    assert [rule.id for rule, _ in catalogue.applicable("one = 1", "python")] == ["is-literal"]
+    assert read == ["a"]
 
 
 def test_a_finding_carries_everything_a_reader_needs() -> None:
@@ -119,15 +145,37 @@ def test_findings_come_in_order_of_files_and_lines() -> None:
     "path", ["tests/test_a.py", "pkg/test_a.py", "conftest.py", "src/a_test.py", "x/tests/util.py"]
 )
 def test_what_tests_do_on_purpose_is_not_reported_there(path: str) -> None:
-    text = "import requests\nrequests.get(url, verify=False)\nok = x is 1\n"
+    text = "import requests\nrequests.get(url, verify=False, timeout=3)\nok = x is 1\n"
     assert [f.rule for f in run({path: text}).findings] == ["is-literal"]
     assert len(run({"src/latest.py": text}).findings) == 2
 
 
-def test_files_without_a_grammar_and_links_are_left_alone() -> None:
-    files, known = change({"a.sql": "select 1 is 1\n", "a.py": "x is 1\n"})
+def test_files_that_no_rule_knows_and_links_are_left_alone() -> None:
+    files, known = change({"a.xyz": "x is 1\n", "a.py": "x is 1\n"})
     link = replace(files.files[1], new_mode="120000")
     assert Rules().run(ChangeSet(files.ref, (files.files[0], link)), known) == rules.Report()
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("db/migrations/7.sql", "write-without-where"),
+        ("Dockerfile", "interactive-install"),
+        ("deploy/Dockerfile.dev", "interactive-install"),
+        ("deploy/app.Dockerfile", "interactive-install"),
+        ("infra/main.tf", "public-database"),
+        (".github/workflows/ci.yml", "unpinned-action"),
+        ("run.sh", "sudo-redirect"),
+    ],
+)
+def test_every_kind_of_file_has_its_rules(path: str, rule: str) -> None:
+    variant = next(v for v in PACK[rule].variants if v.paths or syntax.rule_language_of(path) in v.languages)
+    assert rule in [finding.rule for finding in run({path: variant.bad[0]}).findings]
+
+
+def test_a_rule_for_some_paths_is_not_tried_elsewhere() -> None:
+    text = PACK["unpinned-action"].variants[0].bad[0]
+    assert run({"docs/example.yml": text}).findings == ()
 
 
 class TestHunksAlone:
@@ -303,6 +351,10 @@ class TestCommand:
             "    return NotImplemented\n\n"
             "Defined in loom/rules/raise-not-implemented.yaml\n"
         )
+
+    def test_show_tells_where_a_rule_is_tried(self) -> None:
+        _, out, _ = self.invoke("show", "secret-in-condition")
+        assert "\nOnly in (yaml): .github/workflows/*.yml .github/workflows/*.yaml\n" in out
 
     def test_an_unknown_rule_names_the_nearest(self) -> None:
         with pytest.raises(UsageError, match='Did you mean "is-literal"'):

@@ -208,3 +208,24 @@ def test_a_byte_order_mark_and_a_lone_surrogate_do_no_harm() -> None:
 def test_no_text_breaks_the_parser(text: str, language: str) -> None:
     assert syntax.parses(text, language) in (True, False)
     syntax.scope_at(text, language, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        (r"^\w+\s*$", r"^[0-9A-Za-z_]+[ \t\r\n\f\x0b]*$"),
+        (r"[\w.-]+[^\s\d]", r"[0-9A-Za-z_.-]+[^ \t\r\n\f\x0b0-9]"),
+        (r"\bname\b|\W\S\D", r"(?-u:\b)name(?-u:\b)|[^0-9A-Za-z_][^ \t\r\n\f\x0b][^0-9]"),
+        (r"\\w[]\w][^]\s]\[\d", r"\\w[]0-9A-Za-z_][^] \t\r\n\f\x0b]\[[0-9]"),
+        ("plain [a-z] (?i)", "plain [a-z] (?i)"),
+    ],
+)
+def test_classes_of_a_rules_regular_expression_know_ascii_only(written: str, asked: str) -> None:
+    assert syntax.ascii_classes(written) == asked
+    assert syntax.matches("a = 'x'", "python", {"rule": {"regex": written}}) is not None
+
+
+def test_a_rule_made_once_is_asked_of_many_trees() -> None:
+    query = syntax.Query.of({"rule": {"kind": "identifier", "regex": r"^\w+$"}})
+    found = [tree.matches(query)[0].text for text in ("a = 1", "b = 2") if (tree := syntax.parse(text, "python"))]
+    assert found == ["a", "b"]

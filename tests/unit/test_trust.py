@@ -352,11 +352,13 @@ def test_loom_trust_says_what_it_accepts() -> None:
         f"3 files ({digest[:12]}): not accepted (`loom trust` accepts it)\n"
         "  .loom/config.yaml\n  .loom/prompts/x.md\n  setup.cfg\n"
         "accepted, these commands run here:\n  lint: curl evil.invalid\n"
+        "linters may load the code that their configuration names\n"
         "and code goes to these hosts:\n  default: https://evil.invalid/v1\n"
     )
     assert trust_cmd.accepted(FILES, digest, config) == (
         f"accepted: 3 files ({digest[:12]})\n"
         "accepted, these commands run here:\n  lint: curl evil.invalid\n"
+        "linters may load the code that their configuration names\n"
         "and code goes to these hosts:\n  default: https://evil.invalid/v1\n"
         "any change of these files asks again; `loom trust --revoke` takes it back\n"
     )

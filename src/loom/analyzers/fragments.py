@@ -8,9 +8,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from loom.analyzers.subject import Subject
 from loom.core.diff import Hunk
 from loom.infra import syntax
-from loom.infra.syntax import Tree
 
 MAX_CUT = 3
 """Lines of context that a hunk has on either side by default."""
@@ -20,13 +20,13 @@ MAX_CUT = 3
 class Piece:
     """What is looked at together: a file, or one hunk's new side."""
 
-    tree: Tree
+    subject: Subject
     lines: tuple[str, ...]
     """As they stand in the file."""
     shift: int = 0
-    """What to add to a line number of the tree to have the file's."""
+    """What to add to a line number of the subject to have the file's."""
     skipped: int = 0
-    """Lines of the tree before the first of `lines`: they hold the hunk together and stand nowhere."""
+    """Lines of the subject before the first of `lines`: they hold the hunk together and stand nowhere."""
     indent: int = 0
     """Characters taken off every line before parsing."""
     whole: bool = False
@@ -37,6 +37,8 @@ def piece(hunk: Hunk, language: str) -> Piece | None:
     inside a string or comment, so that prose would be read as code."""
     new = [(line.text, line.kind == " ") for line in hunk.lines() if line.new is not None]
     lines = [text for text, _ in new]
+    if language in syntax.LINE_LANGUAGES:
+        return Piece(Subject("\n".join(lines), language), tuple(lines), shift=hunk.new_start - 1)
     if language != "python":
         return None if _is_prose(lines) else _parsed(lines, language, shift=hunk.new_start - 1)
     # Python that is held together parses, prose does not; where blocks have braces, half of one is normal.
@@ -45,7 +47,7 @@ def piece(hunk: Hunk, language: str) -> Piece | None:
     cuts = sorted(itertools.product(range(before + 1), range(after + 1)), key=sum)
     for first, last in cuts:  # a bracket may be open at an end: try without the context there
         found = _parsed(lines[first : len(lines) - last], language, shift=hunk.new_start - 1 + first)
-        if found is not None and found.tree.clean:
+        if found is not None and found.subject.tree is not None and found.subject.tree.clean:
             return found
     return None
 
@@ -62,10 +64,10 @@ def _parsed(lines: Sequence[str], language: str, *, shift: int) -> Piece | None:
     opened: list[str] = []
     if language == "python":
         opened, even = _held_together(even)
-    tree = syntax.parse("\n".join([*opened, even]), language)
-    if tree is None:
+    subject = Subject("\n".join([*opened, even]), language)
+    if not subject.readable:
         return None
-    return Piece(tree, tuple(lines), shift=shift - len(opened), skipped=len(opened), indent=indent)
+    return Piece(subject, tuple(lines), shift=shift - len(opened), skipped=len(opened), indent=indent)
 
 
 def _held_together(text: str) -> tuple[list[str], str]:

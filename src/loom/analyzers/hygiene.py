@@ -1,4 +1,5 @@
-"""builtin/hygiene: conflict markers, leftover debugging and files that came along by mistake, on added lines."""
+"""builtin/hygiene: what hardly anybody means to merge. Conflict markers, leftover debugging, notes without an owner and
+files by their names: here; whole files: `hygiene_files`; dependencies: `manifests`; workflows: `workflows`."""
 
 from __future__ import annotations
 
@@ -8,11 +9,15 @@ from collections.abc import Iterator
 from functools import cache
 
 from loom.analyzers.base import Report
+from loom.analyzers.hygiene_files import about_files
 from loom.analyzers.leftovers import ENV_TEMPLATE, FILES, LEFTOVERS, Leftover
+from loom.analyzers.manifests import about_dependencies
+from loom.analyzers.workflows import about_workflows
 from loom.core.change import ChangeSet, Files
 from loom.core.diff import FileChange, Line, decode_text
 from loom.core.finding import RawFinding, Severity
 from loom.infra import regex
+from loom.infra.file_kinds import is_vendored
 
 # Where lines that look like leftovers are the subject: markup underlines titles with `=======`, patches and
 # recordings quote.
@@ -38,17 +43,21 @@ _HIDING = re.compile(
 
 
 class Hygiene:
-    """Reports what hardly anybody means to merge. Rows: `leftovers`; conflict markers and .gitattributes: here."""
+    """Reports what hardly anybody means to merge."""
 
     def run(self, change: ChangeSet, files: Files) -> Report:
-        """Findings in the order of the change. Whole files are read only where a conflict marker needs its others."""
+        """Findings about lines and names in the order of the change, then those about whole files."""
         found: list[RawFinding] = []
         for file in change.files:
             found += _file(file)
             if file.hunks:
                 found += _conflicts(file, files)
-                found += _leftovers(file)
+                left = list(_leftovers(file))
+                found += left
+                found += _notes(file, {finding.line for finding in left if finding.rule == "hygiene/do-not-merge"})
                 found += _hidden(file)
+        for check in (about_files, about_dependencies, about_workflows):
+            found += check(change, files)
         return Report(tuple(found))
 
 
@@ -64,6 +73,8 @@ def _file(file: FileChange) -> Iterator[RawFinding]:
         return
     for pattern, rule, severity, title, message in FILES:
         if _compiled(pattern).fullmatch(name):
+            if rule == "hygiene/key-file" and _TEST_FILE.search(file.path):
+                severity = Severity.INFO  # keys made for tests
             yield RawFinding(
                 path=file.path, severity=severity, category="other", rule=rule, title=title, message=message
             )
@@ -147,6 +158,50 @@ def _leftovers(file: FileChange) -> Iterator[RawFinding]:
                     title=row.title,
                     message=row.message,
                 )
+
+
+# A note right behind the sign of a comment. With a name, a ticket or an address, somebody will come back to it.
+_NOTE = re.compile(r"(?<![\"'`])(?:#|//|/\*|^\s*\*|--|<!--|\{#|^\s*;+|%)[ \t!*]*(?P<word>TODO|FIXME|XXX)\b(?P<rest>.*)")
+_OWNED = re.compile(
+    r"^[\s:]*[(\[{<]\s*@?[A-Za-z][\w.@/ -]{0,40}[)\]}>]|^\s+[a-z][\w.-]{1,30}:|@[A-Za-z]"
+    r"|\b[A-Z][A-Z0-9]{1,9}-\d+\b|#\d+|https?://"
+    r"|\b(?:issue|bug|ticket|pr|b)[ /:#]{1,2}\d+|\b20\d\d-\d\d",
+    re.IGNORECASE,
+)
+
+
+def _notes(file: FileChange, told: set[int | None]) -> Iterator[RawFinding]:
+    """One finding per file for its new notes but those on lines `told`. What was only moved or indented anew was there
+    before."""
+    if _ending(file.path) in _PROSE | _QUOTES or is_vendored(file.path):
+        return
+    added = [(number, found) for number, text in file.added_lines().items() if (found := _note(text))]
+    added = [note for note in added if note[0] not in told]
+    if not added:
+        return
+    gone = {found["rest"].strip() for line in file.lines() if line.kind == "-" and (found := _note(line.text))}
+    new = [(number, found) for number, found in added if found["rest"].strip() not in gone]
+    if not new:
+        return
+    number, found = new[0]
+    more = f" The change adds {len(new) - 1} more to this file." if len(new) > 1 else ""
+    yield RawFinding(
+        path=file.path,
+        line=number,
+        severity=Severity.INFO,
+        category="maintainability",
+        rule="hygiene/note-without-owner",
+        title=f"{found['word']} that names nobody",
+        message="Notes without a name or ticket are seldom looked at again. Say who will come back to it or where it "
+        f"is tracked (`{found['word']}(name)`, `{found['word']} #123`), or do it now.{more}",
+    )
+
+
+def _note(text: str) -> re.Match[str] | None:
+    if "TODO" not in text and "FIXME" not in text and "XXX" not in text:
+        return None
+    found = _NOTE.search(text)
+    return None if found is None or _OWNED.search(found["rest"]) else found
 
 
 def _applies(row: Leftover, ending: str) -> bool:

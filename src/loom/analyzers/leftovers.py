@@ -119,7 +119,8 @@ FILES: tuple[tuple[str, str, Severity, str, str], ...] = (
         "a `.env.example` without values instead, and replace every secret that was in it.",
     ),
     (
-        r".+\.(?:p12|pfx|jks|keystore|kdbx?|ppk|asc\.key)|id_(?:rsa|dsa|ecdsa|ed25519)|\.htpasswd|\.netrc|\.pgpass",
+        r".+\.(?:p12|pfx|jks|keystore|kdbx?|ppk|asc\.key)|id_(?:rsa|dsa|ecdsa|ed25519)|\.htpasswd|\.netrc|\.pgpass"
+        r"|\.git-credentials|\.pypirc|\.dockercfg|.+\.p8",
         "hygiene/key-file",
         Severity.WARNING,
         "Key or password file added",
@@ -136,7 +137,7 @@ FILES: tuple[tuple[str, str, Severity, str, str], ...] = (
     ),
     (
         r"\.ds_store|thumbs\.db|desktop\.ini|.+\.sw[op]"
-        r"|.+~|.+\.py[co]|npm-debug\.log.*|yarn-error\.log|hs_err_pid\d+\.log",
+        r"|.+~|npm-debug\.log.*|yarn-error\.log|hs_err_pid\d+\.log",
         "hygiene/junk-file",
         Severity.INFO,
         "File of an editor, system or tool added",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loom.analyzers.rule_file import Rule, Variant, check_matchers
+from loom.analyzers.subject import Subject
 from loom.infra import syntax
 from loom.infra.syntax import Match
 
@@ -46,7 +47,7 @@ def _bad(rule: Rule, variant: Variant, language: str, text: str) -> Iterator[str
 def _matches(variant: Variant, language: str, text: str) -> tuple[Match, ...]:
     if variant.keywords and not any(keyword in text for keyword in variant.keywords):
         return ()
-    return syntax.matches(text, language, variant.matcher, captures=variant.captured())
+    return Subject(text, language).matches(variant)
 
 
 def _rewritten(variant: Variant, text: str, match: Match) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from loom.analyzers.line_matcher import LineMatcher
 from loom.core.errors import ConfigError, Problem, did_you_mean
 from loom.core.finding import CATEGORIES, Category, Severity
 from loom.infra import syntax
@@ -20,7 +21,8 @@ FORMAT = "the format of a rule file: docs/rules.md"
 _TEXTS = ("id", "severity", "category", "message", "why", "fix")
 _TOP_KEYS = (*_TEXTS, "references", "skip_tests", "variants")
 _MATCHER_KEYS = ("rule", "constraints", "utils")
-_VARIANT_KEYS = ("languages", *_MATCHER_KEYS, "keywords", "rewrite", "whole_file", "bad", "good")
+_VARIANT_KEYS = ("languages", "paths", *_MATCHER_KEYS, "lines", "keywords", "rewrite", "whole_file", "bad", "good")
+_LINES_KEYS = ("regex", "not")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _CWE = re.compile(r"CWE-(\d{1,5})")
 _METAVARIABLE = re.compile(r"\$\$\$([A-Z_][A-Z0-9_]*)|\$([A-Z_][A-Z0-9_]*)")
@@ -31,8 +33,15 @@ class Variant:
     """How the fact looks in some languages."""
 
     languages: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Globs; only tried on a path that they match. Empty: on every path."""
     matcher: Mapping[str, object]
-    """ast-grep's `rule`, `constraints` and `utils`: https://ast-grep.github.io/reference/rule.html"""
+    """ast-grep's `rule`, `constraints` and `utils`: https://ast-grep.github.io/reference/rule.html; empty for a variant
+    that knows lines only."""
+    query: syntax.Query
+    """The matcher, ready to be asked."""
+    lines: LineMatcher | None
+    """Statements to find; with a `matcher` only inside of what that finds."""
     keywords: tuple[str, ...]
     """The rule is not tried on a text without any of these; empty: always tried."""
     rewrite: str | None
@@ -101,12 +110,15 @@ def read(data: bytes, *, file: str) -> Rule:
 
 
 def check_matchers(rule: Rule) -> tuple[str, ...]:
-    """What ast-grep says against the matchers of a rule; nothing when it accepts them for all their languages."""
+    """What ast-grep and RE2 say against the matchers of a rule; nothing when they accept them for all its languages."""
     said = []
     for variant in rule.variants:
         for language in variant.languages:
             try:
-                syntax.check(variant.matcher, language)
+                if variant.matcher:
+                    syntax.check(variant.matcher, language)
+                if variant.lines:
+                    variant.lines.check()
             except syntax.RuleError as error:
                 said.append(f"{rule.file}:{variant.line}: rule for {language}: {error}")
     return tuple(said)
@@ -163,21 +175,47 @@ class _Checked:
     def _variant(self, path: tuple[str | int, ...], value: Mapping[str, object]) -> Variant:
         languages = self._texts(path, value, "languages", needed=True)
         for number, language in enumerate(languages):
-            self._one_of((*path, "languages", number), language, sorted(syntax.LANGUAGES))
-        matcher = {key: value[key] for key in _MATCHER_KEYS if key in value}
-        for key in _MATCHER_KEYS:
-            if not isinstance(matcher.get(key, None if key == "rule" else {}), dict):
-                self._wrong((*path, key), "an ast-grep mapping is needed, such as `pattern: eval($X)`")
+            self._one_of((*path, "languages", number), language, sorted(syntax.LANGUAGES | syntax.LINE_LANGUAGES))
+        matcher = self._matcher(path, value, languages)
         return Variant(
             languages=languages,
+            paths=self._texts(path, value, "paths"),
             matcher=matcher,
+            query=syntax.Query.of(matcher),
+            lines=self._lines((*path, "lines"), value["lines"]) if "lines" in value else None,
             keywords=self._texts(path, value, "keywords"),
             rewrite=self._text(path, value, "rewrite") if "rewrite" in value else None,
             whole_file=self._flag(path, value, "whole_file"),
             bad=self._texts(path, value, "bad", needed=True),
             good=self._texts(path, value, "good", needed=True),
-            line=self._document.key_place((*path, "rule"))[0],
+            line=self._document.key_place((*path, "rule" if "rule" in value else "lines"))[0],
         )
+
+    def _matcher(
+        self, path: tuple[str | int, ...], value: Mapping[str, object], languages: Iterable[str]
+    ) -> Mapping[str, object]:
+        """The variant's part for ast-grep; optional where it has `lines`, impossible without a grammar."""
+        matcher = {key: value[key] for key in _MATCHER_KEYS if key in value}
+        without = [language for language in languages if language in syntax.LINE_LANGUAGES]
+        if without:
+            needs = "has no grammar: describe its lines with `lines: {regex: …}`"
+            if matcher or "lines" not in value:
+                self._wrong((*path, next(iter(matcher), "lines")), f"{without[0]} {needs}")
+            return {}
+        for key in _MATCHER_KEYS:
+            optional = key != "rule" or ("lines" in value and not matcher)
+            if not isinstance(matcher.get(key, {} if optional else None), dict):
+                self._wrong((*path, key), "an ast-grep mapping is needed, such as `pattern: eval($X)`")
+        return matcher
+
+    def _lines(self, path: tuple[str | int, ...], value: object) -> LineMatcher | None:
+        if not isinstance(value, dict):
+            self._wrong(path, "a mapping with `regex`, and `not` if need be, is wanted")
+            return None
+        self._unknown_keys(path, value, _LINES_KEYS)
+        excluded = value.get("not", [])
+        excluded = {"not": [excluded] if isinstance(excluded, str) else excluded}
+        return LineMatcher(pattern=self._text(path, value, "regex"), excluded=self._texts(path, excluded, "not"))
 
     def _text(self, path: tuple[str | int, ...], value: Mapping[str, object], key: str) -> str:
         found = value.get(key)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 
-from loom.analyzers import fragments
+from loom.analyzers import fragments, rule_pack
 from loom.analyzers.base import Report
 from loom.analyzers.fragments import Piece
 from loom.analyzers.rule_file import FORMAT, Rule, Variant, check_matchers, read
+from loom.analyzers.rule_pack import Catalogue, Entry, entry_of, pack
+from loom.analyzers.subject import Subject
 from loom.core.change import ChangeSet, Files
 from loom.core.diff import FileChange, decode_text
 from loom.core.errors import ConfigError
 from loom.core.finding import RawFinding
 from loom.core.result import Notice
 from loom.infra import syntax
+from loom.infra.globs import Globs
 from loom.infra.syntax import Match
 
 MAX_SPAN = 10
 """A finding on more lines points at its first line: a comment over half a screen hides the code it is about."""
 
+__all__ = ("MAX_SPAN", "Rule", "Rules", "load", "pack", "read")
+
 _RULE_HELP = "https://ast-grep.github.io/reference/rule.html"
 _TEST_PATH = re.compile(
-    r"(^|/)(tests?|__tests__|testing|spec|e2e)/|(^|/)(test_[^/]*|conftest)\.py$|[._](test|spec)\.\w+$"
+    r"(^|/)([Tt]ests?|__tests__|testing|testdata|fixtures|spec|specs|e2e)/|(^|/)(test_[^/]*|conftest)\.py$"
+    r"|[._](test|spec)\.\w+$|[a-z0-9](Tests?|IT|Spec)\.(java|kt|kts|cs|php|scala|groovy|swift)$|(^|/)[^/]*\.Tests?/"
 )
 _NOT_CODE = frozenset(("120000", "160000"))  # git modes: a symbolic link, a submodule
 
@@ -38,11 +42,11 @@ class Rules:
 
     def run(self, change: ChangeSet, files: Files) -> Report:
         """Every place where a rule matches and the match touches an added line, in order of files and lines."""
-        touched = [_Touched(file, added) for file in change.files if (added := _added(file))]
+        touched = [_Touched(file, language, added) for file in change.files for language, added in _added(file)]
         if not touched:
             return Report()
-        rules, notices = load(self._extra)
-        work = _Work(rules, list(notices))
+        entries, notices = _entries(self._extra)
+        work = _Work(Catalogue(entries), list(notices))
         for item in touched:
             work.look_at(item, files)
         return work.report()
@@ -51,7 +55,13 @@ class Rules:
 def load(extra: Iterable[tuple[str, bytes]] = ()) -> tuple[tuple[Rule, ...], tuple[Notice, ...]]:
     """The pack and the rules in `extra`, sorted by id. A file with an error is a notice, the others are kept; so is
     one whose id is taken."""
-    rules = {rule.id: rule for rule in pack()}
+    entries, notices = _entries(extra)
+    return tuple(entry.rule for entry in entries), notices
+
+
+def _entries(extra: Iterable[tuple[str, bytes]]) -> tuple[tuple[Entry, ...], tuple[Notice, ...]]:
+    """See load."""
+    known = {entry.id: entry for entry in rule_pack.entries()}
     notices: list[Notice] = []
     for file, data in extra:
         try:
@@ -60,23 +70,13 @@ def load(extra: Iterable[tuple[str, bytes]] = ()) -> tuple[tuple[Rule, ...], tup
             notices += [Notice("rule-file", str(problem), error.hint or FORMAT) for problem in error.problems]
             continue
         refused = check_matchers(rule)
-        notices += [
-            Notice("rule-file", message, "https://ast-grep.github.io/reference/rule.html") for message in refused
-        ]
-        if rule.id in rules:
-            taken = rules[rule.id].file
+        notices += [Notice("rule-file", message, _RULE_HELP) for message in refused]
+        if rule.id in known:
+            taken = known[rule.id].rule.file
             notices.append(Notice("rule-file", f'{file}: the id "{rule.id}" is taken by {taken}', "choose another id"))
         elif not refused:
-            rules[rule.id] = rule
-    return tuple(rules[key] for key in sorted(rules)), tuple(notices)
-
-
-@functools.cache
-def pack() -> tuple[Rule, ...]:
-    """The rules that come with Loom."""
-    folder = resources.files("loom.analyzers") / "rules"
-    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda e: e.name)
-    return tuple(read(entry.read_bytes(), file=f"loom/rules/{entry.name}") for entry in entries)
+            known[rule.id] = entry_of(rule)
+    return tuple(known[key] for key in sorted(known)), tuple(notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,53 +84,62 @@ class _Touched:
     """A file in a language with rules, and the lines it gained."""
 
     file: FileChange
+    language: str
     added: frozenset[int]
 
     @property
-    def language(self) -> str:
-        return syntax.language_of(self.file.path) or ""
+    def in_tests(self) -> bool:
+        return _TEST_PATH.search(self.file.path) is not None
 
 
-def _added(file: FileChange) -> frozenset[int]:
-    """The new lines of a file that rules can be about; nothing for one without a grammar."""
-    if file.binary or file.new_mode in _NOT_CODE or syntax.language_of(file.path) is None:
-        return frozenset()
-    return frozenset(file.added_lines())
+def _added(file: FileChange) -> Iterator[tuple[str, frozenset[int]]]:
+    """A file's language and its new lines, where rules can be about them."""
+    if file.binary or file.new_mode in _NOT_CODE or (language := syntax.rule_language_of(file.path)) is None:
+        return
+    if added := frozenset(file.added_lines()):
+        yield language, added
 
 
 @dataclass(slots=True)
 class _Work:
     """One run over a change."""
 
-    rules: Sequence[Rule]
+    catalogue: Catalogue
     notices: list[Notice]
     findings: list[RawFinding] = field(default_factory=list)
     not_reviewed: list[str] = field(default_factory=list)
     hunks_only: list[str] = field(default_factory=list)
+    globs: dict[tuple[str, ...], Globs] = field(default_factory=dict)
 
     def look_at(self, item: _Touched, files: Files) -> None:
         """One file: as a whole where it is known and not too long, else hunk by hunk."""
-        if not any(item.language in rule.languages for rule in self.rules):
+        if not self.catalogue.knows(item.language):
             return
         data = files.head(item.file.path)
-        tree = None if data is None else syntax.parse(decode_text(data), item.language)
-        if tree is not None:
-            if tree.too_deep:
+        text = None if data is None else decode_text(data)
+        if text is not None and len(text) <= syntax.MAX_CHARS:
+            chosen = list(self._applicable(item, text, whole=True))
+            subject = Subject(text, item.language)
+            if not chosen:
+                return
+            if subject.too_deep:
                 self.not_reviewed.append(item.file.path)
                 return
-            self._apply(item, Piece(tree, tuple(tree.text.split("\n")), whole=True))
-            return
+            if subject.readable:
+                self._apply(item, Piece(subject, tuple(text.split("\n")), whole=True), chosen)
+                return
         self.hunks_only.append(item.file.path)
         for hunk in item.file.hunks:
             piece = fragments.piece(hunk, item.language)
             if piece is not None:
-                self._apply(item, piece)
+                self._apply(item, piece, self._applicable(item, piece.subject.text, whole=False))
 
-    def _apply(self, item: _Touched, piece: Piece) -> None:
+    def _apply(self, item: _Touched, piece: Piece, chosen: Iterable[tuple[Rule, Variant]]) -> None:
         found: list[RawFinding] = []
-        for rule, variant in self._applicable(item, piece.tree.text, whole=piece.whole):
+        added = {number - piece.shift for number in item.added} if piece.shift else item.added
+        for rule, variant in chosen:
             try:
-                matches = piece.tree.matches(variant.matcher, captures=variant.captured())
+                matches = piece.subject.matches(variant, lines=added)
             except syntax.RuleError as error:  # only what `check` cannot see without a text
                 self._notice_once(Notice("rule-file", f"{rule.file}:{variant.line}: {error}", FORMAT))
                 continue
@@ -140,15 +149,16 @@ class _Work:
         self.findings += sorted(first.values(), key=lambda finding: (finding.line or 0, finding.rule or ""))
 
     def _applicable(self, item: _Touched, text: str, *, whole: bool) -> Iterator[tuple[Rule, Variant]]:
-        language, in_tests = item.language, _TEST_PATH.search(item.file.path) is not None
-        for rule in self.rules:
-            if in_tests and rule.skip_tests:
+        for rule, variant in self.catalogue.applicable(text, item.language):
+            if (item.in_tests and rule.skip_tests) or (variant.whole_file and not whole):
                 continue
-            for variant in rule.variants:
-                if language not in variant.languages or (variant.whole_file and not whole):
-                    continue
-                if not variant.keywords or any(keyword in text for keyword in variant.keywords):
-                    yield rule, variant
+            if not variant.paths or self._globs(variant.paths).match(item.file.path):
+                yield rule, variant
+
+    def _globs(self, patterns: tuple[str, ...]) -> Globs:
+        if patterns not in self.globs:
+            self.globs[patterns] = Globs(patterns)
+        return self.globs[patterns]
 
     def _notice_once(self, notice: Notice) -> None:
         if notice not in self.notices:
@@ -178,7 +188,7 @@ def _findings(
         if not touched:
             continue
         all_new = len(touched) == end - start + 1
-        suggestion = _suggestion(piece.tree.text, variant, match) if all_new and piece.whole else None
+        suggestion = _suggestion(piece.subject.text, variant, match) if all_new and piece.whole else None
         first, last = touched[0], end if all_new else touched[-1]
         if last - first >= MAX_SPAN and suggestion is None:
             last = first

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from loom.analyzers import command, formats
 from loom.analyzers.base import Report
@@ -52,10 +53,14 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     shell: bool = False
     severity_map: Mapping[str, Severity] = field(default_factory=dict)
+    stream: Literal["stdout", "stderr"] = "stdout"
+    finding_codes: tuple[int, ...] | None = None
+    """Exit codes that mean findings; None: any, when findings came with it."""
 
 
 class Script:
-    """One `run:` pipeline. Exit code 0 is fine; another one is fine when findings came with it.
+    """One `run:` pipeline, or one linter. Exit code 0 is fine; another one is fine when findings came with it and it is
+    among `finding_codes`, where these are known. `stream`: where the findings are printed.
 
     `root` is the checkout, `environ` Loom's own environment, of which the child sees a few harmless names. With
     `trusted_checkout`, programs that the checkout brings along may run; else only those outside of it.
@@ -75,12 +80,15 @@ class Script:
         env: Mapping[str, str] | None = None,
         shell: bool = False,
         severity_map: Mapping[str, Severity] | None = None,
+        stream: Literal["stdout", "stderr"] = "stdout",
+        finding_codes: tuple[int, ...] | None = None,
         trusted_checkout: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._set = Command(
             name=name, run=run, parse_output=parse_output, pattern=pattern, workdir=workdir, timeout_s=timeout_s,
             env=env or {}, shell=shell, severity_map=severity_map or {},
+            stream=stream, finding_codes=finding_codes,
         )  # fmt: skip
         self._root = Path(os.path.realpath(root))
         self._trusted = trusted_checkout
@@ -142,7 +150,8 @@ class Script:
         )
         self._check_end(done)
         try:
-            parsed = formats.parse(self._set.parse_output, done.stdout, reading)
+            printed = done.stdout if self._set.stream == "stdout" else done.stderr
+            parsed = formats.parse(self._set.parse_output, printed, reading)
         except ScriptError as error:
             if done.returncode == 0:
                 raise
@@ -162,6 +171,9 @@ class Script:
             raise self._late()
         if done.returncode < 0:
             raise self._failed(done, "it crashed")
+        codes = self._set.finding_codes
+        if codes is not None and done.returncode not in (0, *codes):
+            raise self._failed(done, "it could not do its work")
 
     def _late(self) -> ScriptError:
         return ScriptError(
@@ -258,18 +270,11 @@ class Script:
             inside = workdir == "." or file.path.startswith(workdir + "/")
             if not inside or file.status == "deleted" or file.new_mode in _LINKS:
                 continue
-            if self._is_current(file, files):
+            if is_current(self._root, file, files):
                 chosen.append(file.path if workdir == "." else file.path[len(workdir) + 1 :])
             else:
                 stale.append(file.path)
         return chosen, stale
-
-    def _is_current(self, file: FileChange, files: Files) -> bool:
-        """Whether the checkout holds the version under review; where that is not known, whether it holds the file.
-        Line ends do not count: git may have changed them on the way out."""
-        found = _read_plain(self._root, file.path)
-        wanted = files.head(file.path)
-        return found is not None and (wanted is None or _unix(found) == _unix(wanted))
 
     def _stale(self, stale: Sequence[str]) -> tuple[Notice, ...]:
         if not stale:
@@ -277,6 +282,14 @@ class Script:
         names = ", ".join(show_path(path) for path in stale[:3]) + (" …" if len(stale) > 3 else "")
         message = f"{len(stale)} file(s) in the checkout are not the version under review: {names}"
         return (self._notice("script-stale", message, "check out the change before the review"),)
+
+
+def is_current(root: Path, file: FileChange, files: Files) -> bool:
+    """Whether the checkout holds the version under review; where that is not known, whether it holds the file.
+    Line ends do not count: git may have changed them on the way out."""
+    found = _read_plain(root, file.path)
+    wanted = files.head(file.path)
+    return found is not None and (wanted is None or _unix(found) == _unix(wanted))
 
 
 def _read_plain(root: Path, path: str) -> bytes | None:

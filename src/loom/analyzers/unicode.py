@@ -1,4 +1,5 @@
-"""builtin/unicode: characters on added lines, and in new names, that make code read differently from what it is."""
+"""builtin/unicode: characters on added lines, and in new names, that make code read differently from what it is. Names
+that look like others: `confusables`."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from loom.analyzers.base import Report
+from loom.analyzers.confusables import Lookalike, in_name, lookalikes, may_hold, scripts
 from loom.core.change import ChangeSet, Files
-from loom.core.diff import FileChange, show_path
+from loom.core.diff import FileChange, decode_text, show_path
 from loom.core.finding import Category, RawFinding, Severity
 from loom.infra.invisible import Kind, Odd, code_point, odd_characters
 
@@ -57,6 +59,13 @@ _CONTROL = _Rule(
     "Control characters",
     "They move the cursor, clear or recolour what a terminal shows, or end the line for some programs only, so parts "
     "of the line can be hidden from reviewers. Write them as escapes such as `\\x1b`.",
+)
+_CONFUSABLE = _Rule(
+    "unicode/confusable",
+    Severity.WARNING,
+    "security",
+    "A name with letters that look like others",
+    "People read another name than the program does. Type it anew in one script.",
 )
 _RULES: dict[Kind, _Rule] = {
     "bidi": _BIDI,
@@ -108,8 +117,12 @@ class Unicode:
     scripts that need them, a byte order mark at the start of a file, tab and form feed, CR at the end of a line."""
 
     def run(self, change: ChangeSet, files: Files) -> Report:
-        """Findings in the order of the change. Only the change itself is looked at."""
-        return Report(tuple(finding for file in change.files for finding in (*_name(file), *_lines(file))))
+        """Findings in the order of the change. Only a file with letters that look like others is read whole."""
+        return Report(
+            tuple(
+                finding for file in change.files for finding in (*_name(file), *_lines(file), *_confusable(file, files))
+            )
+        )
 
 
 def _name(file: FileChange) -> Iterator[RawFinding]:
@@ -124,6 +137,48 @@ def _name(file: FileChange) -> Iterator[RawFinding]:
             title=f"{rule.title} in the file's name",
             message=f"The name holds {_listed(odd)}. {rule.why}",
         )
+
+
+def _confusable(file: FileChange, files: Files) -> Iterator[RawFinding]:
+    if file.status in ("added", "renamed", "copied") and (word := in_name(show_path(file.path))):
+        yield RawFinding(
+            path=file.path,
+            severity=_CONFUSABLE.severity,
+            category=_CONFUSABLE.category,
+            rule=_CONFUSABLE.id,
+            title=f"{_CONFUSABLE.title} in the file's name",
+            message=f"The name holds {_letters(word)}. {_CONFUSABLE.why}",
+        )
+    if not any(may_hold(line) for line in file.added_lines().values()):
+        return
+    head = files.head(file.path)
+    whole = decode_text(head) if head is not None else None
+    told: set[tuple[int, str]] = set()
+    for found in lookalikes(file.added_lines().items(), whole=whole, path=file.path):
+        if (found.line, found.name) not in told and len(told) < LINES_PER_FILE:
+            told.add((found.line, found.name))
+            yield _of_lookalike(file.path, found)
+
+
+def _of_lookalike(path: str, found: Lookalike) -> RawFinding:
+    """What looks like a name that the file uses, too, blocks: one of the two is not what it seems."""
+    also = " The file uses that name too; these are two." if found.twin else ""
+    return RawFinding(
+        path=path,
+        line=found.line,
+        column=found.column,
+        severity=Severity.BLOCKER if found.twin else _CONFUSABLE.severity,
+        category=_CONFUSABLE.category,
+        rule=_CONFUSABLE.id,
+        title=_CONFUSABLE.title,
+        message=f"What reads `{found.looks_like}` holds {_letters(found.name)}.{also} {_CONFUSABLE.why}",
+    )
+
+
+def _letters(name: str) -> str:
+    """`U+0430 (Cyrillic), U+03BF (Greek)`."""
+    odd = dict.fromkeys(char for char in name if may_hold(char))
+    return ", ".join(f"{code_point(char)} ({scripts(char)[0]})" for char in list(odd)[:6])
 
 
 def _lines(file: FileChange) -> Iterator[RawFinding]:

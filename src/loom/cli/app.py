@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from loom import __version__
-from loom.cli import cache_cmd, config_cmd, fix_cmd, plan_cmd, report_cmd, review_cmd, rules_cmd, trust_cmd
+from loom.cli import (
+    cache_cmd,
+    config_cmd,
+    fix_cmd,
+    hook_cmd,
+    ignore_cmd,
+    linters_cmd,
+    plan_cmd,
+    report_cmd,
+    review_cmd,
+    rules_cmd,
+    trust_cmd,
+)
 
 # Plain help: rich's costs a second time what all of typer costs, and a pager or CI log shows it no better.
 app = typer.Typer(
@@ -33,7 +45,19 @@ def _main(
         raise typer.Exit
 
 
-for _module in (review_cmd, plan_cmd, fix_cmd, config_cmd, trust_cmd, report_cmd, rules_cmd, cache_cmd):
+for _module in (
+    review_cmd,
+    plan_cmd,
+    fix_cmd,
+    ignore_cmd,
+    hook_cmd,
+    config_cmd,
+    trust_cmd,
+    report_cmd,
+    rules_cmd,
+    linters_cmd,
+    cache_cmd,
+):
     _module.register(app)
 
 

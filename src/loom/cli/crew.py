@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from loom.cli import wiring
 from loom.cli.host import Host, terminal_width
+from loom.cli.linting import Linting, is_harmless
 from loom.config.choice import Detected, choose, wants_detection
 from loom.config.schema import Config, Pipeline
 from loom.config.trust import check_hosts, restrain
@@ -67,7 +68,12 @@ class Chosen:
             loaded=loaded,
         )
         safe = restrain(
-            choice.config, checked.withheld, accepted=opened.accepted, own_rules=opened.own_rules, how=opened.how
+            choice.config,
+            checked.withheld,
+            accepted=opened.accepted,
+            own_rules=opened.own_rules,
+            how=opened.how,
+            harmless=is_harmless,
         )
         planned = {pipeline.name: pipeline for pipeline in choice.config.pipelines}
         named = loaded.config.pipelines or choice.config.pipelines
@@ -100,15 +106,18 @@ def make_tools(
 
     masker = wiring.masker()
     memory = Windows(cache, now_s=time.time) if cache is not None else None
+    linting = Linting(host, checkout, opened, script_env=chosen.config.advanced.script_env)
     return Tools(
         masker=masker,
         own_masker=wiring.own_masker(),
         mask=masker.mask,
-        analyzer=lambda pipeline: make_analyzer(
-            pipeline, host, checkout, opened.rules, script_env=chosen.config.advanced.script_env
+        analyzer=lambda pipeline: (
+            linting.analyzer(pipeline)
+            if pipeline.kind == "linter"
+            else make_analyzer(pipeline, host, checkout, opened.rules, script_env=chosen.config.advanced.script_env)
         ),
         models=lambda name: _models(name, chosen, host, opened, memory),
-        refuse=lambda pipeline: _refuse(pipeline, chosen.withheld, opened),
+        refuse=lambda pipeline: _refuse(pipeline, chosen.withheld, opened, linting.refuse(pipeline)),
         prompt=lambda pipeline: _prompt(pipeline, opened),
         cache=cache,
         progress=_progress(flags, host),
@@ -116,6 +125,8 @@ def make_tools(
         now_s=time.time,
         tag=tag,
         stop=stop,
+        expand=linting.expand,
+        looks_at=linting.looks_at,
     )
 
 
@@ -156,21 +167,18 @@ def make_analyzer(
     return made(extra=rules) if pipeline.uses == "builtin/rules" else made()
 
 
-def _refuse(pipeline: Pipeline, withheld: Mapping[str, str], opened: Opened) -> SkippedPipeline | None:
-    """What may not run here, and what is configured and cannot run yet."""
+def _refuse(
+    pipeline: Pipeline, withheld: Mapping[str, str], opened: Opened, as_linter: SkippedPipeline | None
+) -> SkippedPipeline | None:
+    """What may not run here."""
+    if as_linter is not None and as_linter.failed:
+        return as_linter
     if pipeline.name in opened.touched:
         hint = "look at that part by hand; it runs again after the merge" if opened.accepted else opened.how
         return SkippedPipeline(pipeline, opened.touched[pipeline.name], hint, failed=True)
     if pipeline.name in withheld:
         return SkippedPipeline(pipeline, withheld[pipeline.name])
-    if pipeline.kind == "linter":
-        return SkippedPipeline(
-            pipeline,
-            f"{pipeline.uses} is not available yet",
-            hint='run the linter as a script: run: "…" with parse_output',
-            failed=True,
-        )
-    return None
+    return as_linter
 
 
 def _models(name: str, chosen: Chosen, host: Host, opened: Opened, memory: Windows | None) -> Sequence[Model]:

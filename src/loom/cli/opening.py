@@ -7,13 +7,16 @@ branch's, read as git objects: a change cannot weaken its own review. Without it
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loom.cli.host import Host
+from loom.cli.programs import Programs, Verdict
 from loom.cli.wiring import Checkout, ca_bundle, proxies, repo_state, watched_files
 from loom.core.change import ChangeSet
 from loom.core.errors import ConfigError, Problem, UsageError
@@ -40,6 +43,10 @@ class Opened:
     """Pipeline -> why it may not run over this very change, although it should: it fails."""
     how: str = ""
     """To the reader: how to make it accepted."""
+    programs: Programs = field(default_factory=lambda: Programs(lambda: "no"))
+    """Whether linters may run code of the checkout."""
+    names: Callable[[str], Collection[str]] = lambda _: ()
+    """The names in a folder of the trusted place."""
 
 
 def open_config(
@@ -57,7 +64,7 @@ def open_config(
     from loom.config.trust import touched
 
     place = _of_target(checkout, change) if host.in_ci and on_base and change is not None else None
-    read, names = place or _of_checkout(checkout)
+    read, names, folder = place or _of_checkout(checkout)
     layers = _Layers(host, checkout, read, config or host.environ.get("LOOM_CONFIG"), flags or {}, offline)
     loaded, accepted = (layers.load(accepted=True), True) if place else _accepted(host, checkout, layers)
     there = names()
@@ -72,6 +79,12 @@ def open_config(
         own_rules=bool(there),
         touched=touched(loaded.config, change) if guarded and change is not None else {},
         how=_how(host, config),
+        programs=Programs(
+            lambda: _verdict(host, checkout, layers, loaded) if accepted else "no",
+            of_target=place is not None,
+            earlier=lambda: not host.in_ci and bool(repo_state(host, checkout).list()),
+        ),
+        names=folder,
     )
 
 
@@ -115,6 +128,16 @@ def _accepted(host: Host, checkout: Checkout, layers: _Layers) -> tuple[Loaded, 
         if is_accepted(first | _named_files(checkout, loaded), known):
             return loaded, True
     return layers.load(accepted=False), False
+
+
+def _verdict(host: Host, checkout: Checkout, layers: _Layers, loaded: Loaded) -> Verdict:
+    """Whether linters may run what this working tree holds: also where its configuration has nothing to accept."""
+    from loom.config.trust import checkout_digest
+
+    files = layers.watched() | _named_files(checkout, loaded)
+    if not files:
+        return "nothing"
+    return "accepted" if repo_state(host, checkout).accepted(checkout_digest(files)) else "no"
 
 
 def _named_files(checkout: Checkout, loaded: Loaded) -> dict[str, bytes]:
@@ -174,8 +197,8 @@ class _Layers:
         )
 
 
-Place = tuple[Read, Callable[[], list[str]]]
-"""How to read a file, and which rule files there are."""
+Place = tuple[Read, Callable[[], list[str]], Callable[[str], Collection[str]]]
+"""How to read a file, which rule files there are, and which names a folder holds."""
 
 
 def _of_checkout(checkout: Checkout) -> Place:
@@ -192,7 +215,11 @@ def _of_checkout(checkout: Checkout) -> Place:
             raise ConfigError([Problem(path, 0, 0, "", message)], hint="make it a regular file")
         return content
 
-    return read, rules
+    def names(folder: str) -> Collection[str]:
+        place = checkout.root / folder
+        return frozenset(os.listdir(place)) if checkout.has_files and place.is_dir() else ()  # noqa: PTH208 (names)
+
+    return read, rules, names
 
 
 def _of_target(checkout: Checkout, change: ChangeSet) -> Place | None:
@@ -204,7 +231,18 @@ def _of_target(checkout: Checkout, change: ChangeSet) -> Place | None:
     def rules() -> list[str]:
         return sorted(name for name in git.list_tree(tip, ".loom/rules") if name.endswith((".yaml", ".yml")))
 
-    return (lambda path: git.blob(tip, path)), rules
+    @cache
+    def tree() -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for path in git.list_tree(tip):
+            folder, name = posixpath.split(path)
+            found.setdefault(folder or ".", set()).add(name)
+            while folder:  # a folder is a name in the one above it
+                folder, name = posixpath.split(folder)
+                found.setdefault(folder or ".", set()).add(name)
+        return found
+
+    return (lambda path: git.blob(tip, path)), rules, lambda folder: tree().get(folder, ())
 
 
 def _named(host: Host, checkout: Checkout, named: str | None) -> tuple[tuple[str, bytes] | None, str | None]:

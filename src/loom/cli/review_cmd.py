@@ -27,7 +27,12 @@ def review(
     model: flags.Model = None,
     paths: flags.Paths = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="text, json, sarif or markdown on stdout.")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="For stdout: text, json, sarif, markdown, html, github, gitlab-codequality, junit, rdjsonl or agent.",
+        ),
     ] = None,
     output: Annotated[
         list[str] | None,

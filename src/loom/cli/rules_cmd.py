@@ -82,6 +82,7 @@ def show_rule(rule: Rule) -> str:
     ]
     for variant in rule.variants:
         shown = ", ".join(variant.languages)
+        lines += ["", f"Only in ({shown}): {' '.join(variant.paths)}"] if variant.paths else []
         lines += _examples(f"Reported ({shown}):", variant.bad)
         lines += _examples(f"Not reported ({shown}):", variant.good)
     return "\n".join([*lines, "", f"Defined in {rule.file}"]) + "\n"

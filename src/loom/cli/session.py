@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _BARS = ("blocker", "warning", "info", "never")
 _LOG_FORMATS = ("text", "json")
 
-_AFTER_THE_ANSWER = ("loom.engine.parse", "loom.engine.conclude", "loom.store.record", "loom.outputs.terminal_plain")
+_AFTER_THE_ANSWER = ("loom.engine.parse", "loom.engine.suppress", "loom.store.record", "loom.outputs.terminal_plain")
 """What is needed only then, and imported while the models think: a tenth of the time Loom itself takes."""
 _REQUESTS_ARE_OUT_S = 0.15
 
@@ -332,12 +332,15 @@ def _review(
     timings: Mapping[str, int],
 ) -> ReviewResult:
     from loom.cli import crew
+    from loom.cli.memory import remembered
     from loom.engine.review import review
     from loom.infra import ahead, process
 
     chosen = crew.Chosen.of(flags, host, opened)
     kept = open_cache(host, chosen.config)
     job = make_job(flags, host, opened, chosen, change, files, previous=previous, timings=timings)
+    memory, notices = remembered(host, opened, chosen.config.memory, wiring.repo_state(host, checkout))
+    job = replace(job, memory=memory, notices=(*job.notices, *notices))
 
     async def main() -> ReviewResult:
         tools = crew.make_tools(

@@ -92,6 +92,7 @@ def _allows(loaded: Loaded) -> list[str]:
     scripts = [f"  {p.name}: {p.run}" for p in loaded.config.pipelines if p.kind == "script" and p.enabled]
     hosts = [f"  {name}: {model.base_url}" for name, model in loaded.config.models.items() if model.base_url]
     lines = ["accepted, these commands run here:", *scripts] if scripts else ["it runs no commands"]
+    lines.append("linters may load the code that their configuration names")
     return lines + (["and code goes to these hosts:", *hosts] if hosts else [])
 
 

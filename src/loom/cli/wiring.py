@@ -129,10 +129,18 @@ def watched_files(checkout: Checkout) -> dict[str, bytes]:
 
     if not checkout.has_files:
         return {}
+    also = linter_code()
     # What git ignores did not come with anybody's branch; but a configuration is read even where it is ignored.
     paths = set(_walk(checkout.root, ".loom"))
     paths.update(checkout.git.worktree_paths() if checkout.git is not None else _walk(checkout.root))
-    return checkout.fingerprints(filter(watched, paths))
+    return checkout.fingerprints(path for path in paths if watched(path, also))
+
+
+def linter_code() -> frozenset[str]:
+    """By which files linters of the catalogue run code of the checkout."""
+    from loom.analyzers.linter_file import catalogue
+
+    return frozenset(pattern for row in catalogue().values() for pattern in row.runs_code)
 
 
 def _walk(root: Path, below: str = ".") -> Iterator[str]:

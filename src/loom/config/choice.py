@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from loom.config import hosts
 from loom.config.load import Loaded
-from loom.config.schema import BUILTINS, Config, ModelConfig, Pipeline
+from loom.config.schema import AUTO, BUILTINS, Config, ModelConfig, Pipeline
 from loom.core.errors import UsageError, did_you_mean
 from loom.core.result import Notice
 
@@ -250,8 +250,10 @@ def _lonely_address(environ: Mapping[str, str], pick: _Pick) -> list[Notice]:
 
 
 def _usual_pipelines(*, with_model: bool) -> tuple[Pipeline, ...]:
-    """What runs when nobody listed pipelines: every built-in analyzer, and one review by a model if there is one."""
+    """What runs when nobody listed pipelines: every built-in analyzer, the linters that the repository configures, and
+    one review by a model if there is one."""
     analyzers = [Pipeline(name=name, uses=f"builtin/{name}") for name in BUILTINS]
+    analyzers.append(Pipeline(name="linters", uses=AUTO))
     return (*analyzers, Pipeline(name="review")) if with_model else tuple(analyzers)
 
 

@@ -14,9 +14,7 @@ OUTPUT = (
 TRIGGERS = ("branches", "ignore_authors", "require_labels", "ignore_labels", "ignore_titles", "drafts")
 WHEN = ("author_permission",)
 PIPELINE = ("passes", "quorum", "verify")
-SECTIONS = ("memory", "commands")
-FILTERS = frozenset(("context", "file"))
-FORMATS = frozenset(("checkstyle", "junit", "rdjson", "rdjsonl", "codequality", "github"))
+SECTIONS = ("commands",)
 
 
 def waiting(config: Config, tree: Node) -> tuple[str, ...]:
@@ -40,16 +38,10 @@ def _changed(piece: object, keys: tuple[str, ...], where: str) -> list[str]:
 def _pipeline(pipeline: Pipeline, tree: Node) -> list[str]:
     where = f"pipelines[{pipeline.name}]"
     found = []
-    if pipeline.kind == "linter":
-        found.append(f"{where}.uses: {pipeline.uses}")
     found += _changed(pipeline.when, WHEN, f"{where}.when")
     if "context" in pipeline.model_fields_set and _sets_context(pipeline.name, tree):
         found.append(f"{where}.context")
     found += [f"{where}.{key}" for key in PIPELINE if getattr(pipeline, key) not in (1, None)]
-    if pipeline.kind == "script" and pipeline.parse_output in FORMATS:
-        found.append(f"{where}.parse_output: {pipeline.parse_output}")
-    if pipeline.filter in FILTERS:
-        found.append(f"{where}.filter: {pipeline.filter}")
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from loom.config.schema_models import Budget, ModelConfig, Price
-from loom.config.schema_pipelines import BUILTINS, Context, Instruction, Pipeline, When
+from loom.config.schema_pipelines import AUTO, BUILTINS, Context, Instruction, Pipeline, When
 from loom.config.types import (
     Bar,
     Count,
@@ -28,6 +28,7 @@ from loom.config.types import (
 )
 
 __all__ = [
+    "AUTO",
     "BUILTINS",
     "Advanced",
     "Budget",
@@ -172,7 +173,8 @@ class Config(Strict):
     triggers: Triggers = Field(default_factory=Triggers, description="When a change is reviewed, and which files.")
     models: dict[ModelName, ModelConfig] = Field(default_factory=dict, description="Models by name.")
     pipelines: tuple[Pipeline, ...] = Field(
-        default=(), description="What runs; merged by name. Without any: all built-in analyzers and one model review."
+        default=(),
+        description="What runs; merged by name. Without any: all built-in analyzers, `linter/auto`, one model review.",
     )
     output: Output = Field(default_factory=Output, description="What is shown and posted, and what fails the job.")
     personas: dict[Text, Persona] = Field(

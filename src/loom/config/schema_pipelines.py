@@ -33,6 +33,8 @@ OutputFormat = Literal[
 Filter = Literal["added", "context", "file", "none"]
 
 BUILTINS = ("secrets", "unicode", "hygiene", "rules")
+AUTO = "linter/auto"
+"""`uses:` of the pipeline that stands for every linter the repository configures."""
 REGEX_GROUPS = ("file", "line", "end_line", "column", "severity", "message", "rule")
 
 LLM_KEYS = frozenset(
@@ -50,6 +52,7 @@ LLM_KEYS = frozenset(
     )
 )
 SCRIPT_KEYS = frozenset(("parse_output", "pattern", "workdir", "timeout", "env", "shell"))
+_LINTER_KEYS = frozenset(("timeout", "env"))
 TOOL_KEYS = frozenset(("filter", "severity_map"))
 """Keys of everything that is not a model: scripts, linters, built-in analyzers."""
 _MODEL_CHOICE = ("model", "prompt", "prompt_file")
@@ -155,6 +158,7 @@ class Pipeline(Strict):
         """Keys that are set but mean nothing to this kind of pipeline."""
         kind = self.kind
         idle = SCRIPT_KEYS if kind != "script" else frozenset()
+        idle -= _LINTER_KEYS if kind == "linter" else frozenset()
         idle |= TOOL_KEYS if kind == "llm" else LLM_KEYS
         return tuple(sorted(self.model_fields_set & idle))
 

@@ -5,13 +5,13 @@ The classes T0 (host), T1 (repository) and T2 (the change) are those of docs/sec
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from loom.config import hosts
 from loom.config.hosts import Host
@@ -179,16 +179,23 @@ class Restrained:
 
 
 def restrain(
-    config: Config, withheld: Mapping[str, str], *, accepted: bool, own_rules: bool = False, how: str = HOW
+    config: Config,
+    withheld: Mapping[str, str],
+    *,
+    accepted: bool,
+    own_rules: bool = False,
+    how: str = HOW,
+    harmless: Callable[[Pipeline], bool] = lambda _: False,
 ) -> Restrained:
     """The configuration that may run. `withheld` comes from `check_hosts`; an accepted one comes back as it is.
-    `own_rules`: whether the checkout has rules, which are then not loaded. `how`: to the reader, how to accept."""
+    `own_rules`: whether the checkout has rules, which are then not loaded. `how`: to the reader, how to accept.
+    `harmless`: linters that run no code of the checkout, whatever it says."""
     if accepted:
         return Restrained(config)
     kept, left_out = [], []
     for pipeline in config.pipelines:
         why = None
-        if runs_programs(pipeline):
+        if runs_programs(pipeline) and not harmless(pipeline):
             why = "it runs programs, and this checkout was not accepted"
         elif pipeline.kind == "llm":
             why = withheld.get(pipeline.model) or (withheld.get(pipeline.verify) if pipeline.verify else None)
@@ -219,14 +226,34 @@ def runs_programs(pipeline: Pipeline) -> bool:
     return pipeline.kind in ("script", "linter")
 
 
-def watched(path: str) -> bool:
-    """Whether accepting a checkout is always about this file: `.loom/**` and linter configuration that can run code."""
-    return path.casefold().startswith(".loom/") or _can_run_code(path)
+def watched(path: str, also: frozenset[str] = frozenset()) -> bool:
+    """Whether accepting a checkout is always about this file: `.loom/**` and linter configuration that can run code.
+    `also`: by which files the catalogue's linters run it."""
+    return path.casefold().startswith(".loom/") or _can_run_code(path) or matches(path, also)
 
 
 def _can_run_code(path: str) -> bool:
-    name = posixpath.basename(path).casefold()
-    return any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in CODE_RUNNING_CONFIG)
+    return matches(path, frozenset(CODE_RUNNING_CONFIG))
+
+
+def matches(path: str, patterns: frozenset[str]) -> bool:
+    """Whether one of the patterns is about the path: a name or the end of a path, at any depth, in any case; one that
+    ends in `/`, about all that is below a folder called so."""
+    return bool(patterns) and _compiled(patterns).search(path.casefold()) is not None
+
+
+@cache
+def _compiled(patterns: frozenset[str]) -> re.Pattern[str]:
+    # One search for all of them: the paths of a large repository are asked one by one.
+    folders = sorted(re.escape(p.casefold()) for p in patterns if p.endswith("/"))
+    files = sorted(_expression(p.casefold()) for p in patterns if not p.endswith("/"))
+    return re.compile("(?:^|/)(?:" + "|".join([*folders, *(f"(?:{file})$" for file in files)]) + ")", re.DOTALL)
+
+
+def _expression(pattern: str) -> str:
+    """fnmatch's, of which `*` stays within a name."""
+    signs = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(signs.get(char) or re.escape(char) for char in pattern)
 
 
 def named_files(config: Config) -> frozenset[str]:
@@ -260,20 +287,49 @@ def _words(text: str) -> set[str]:
 
 
 def touched(config: Config, change: ChangeSet) -> dict[str, str]:
-    """Pipelines that run programs -> why this change decides what these would do: it touches configuration by which
-    linters run code, or a file that the command names."""
-    paths = {path for file in change.files for path in (file.path, file.base_path)}
-    paths |= {part.path for part in change.unread if part.path is not None}
+    """Scripts -> why this change decides what these would do: it touches configuration by which linters run code, or a
+    file that the command names. What a linter of the catalogue runs is known: `touched_linter`."""
+    paths = _paths(change)
     unknown = any(part.path is None for part in change.unread)
     found: dict[str, str] = {}
-    for pipeline in filter(runs_programs, config.pipelines):
+    for pipeline in config.pipelines:
+        if pipeline.kind != "script":
+            continue
         if by_itself := sorted(filter(_can_run_code, paths)):
             found[pipeline.name] = f"the change touches {_listed(by_itself)}, which can run code in linters"
         elif named := sorted(paths.intersection(_named(pipeline, config))):
             found[pipeline.name] = f"the change touches {_listed(named)}, which the command names"
         elif unknown:
-            found[pipeline.name] = "a part of the change could not be read, and may touch what linters run"
+            found[pipeline.name] = _UNKNOWN
     return found
+
+
+def touched_linter(change: ChangeSet, runs_code: Iterable[str]) -> str | None:
+    """Why this change decides what a linter would run: it touches one of the files by which code of the checkout runs
+    in it. None when it does not."""
+    if by_it := _touched(change, runs_code):
+        return f"the change touches {_listed(by_it)}, by which it runs code"
+    return _UNKNOWN if runs_code and any(part.path is None for part in change.unread) else None
+
+
+def steered(change: ChangeSet, config: Iterable[str]) -> str | None:
+    """That this change touches what a linter goes by, or None."""
+    by_it = _touched(change, config)
+    return f"the change touches {_listed(by_it)}, which the linter goes by" if by_it else None
+
+
+_UNKNOWN = "a part of the change could not be read, and may touch what linters run"
+
+
+def _touched(change: ChangeSet, patterns: Iterable[str]) -> list[str]:
+    names = frozenset(patterns)
+    return sorted(path for path in _paths(change) if matches(path, names))
+
+
+def _paths(change: ChangeSet) -> set[str]:
+    """Every path that the change is about, on either side."""
+    paths = {path for file in change.files for path in (file.path, file.base_path)}
+    return paths | {part.path for part in change.unread if part.path is not None}
 
 
 def _listed(paths: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Same fact, one comment: merge anchored findings of all pipelines. Pure, and independent of their order.
 
-Two findings are alike when they stand on overlapping lines of one side and share a rule or say the same (likeness).
+Two findings are alike when they stand on overlapping lines of one side and share a rule, have rules that are known
+to report one fact (`same_rules`), or say the same (likeness).
 Clusters are the connected components over all of them, so merging merged results again changes nothing.
 """
 
@@ -25,6 +26,7 @@ from loom.core.finding import (
     order,
     words,
 )
+from loom.engine import same_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +122,12 @@ def _overlap(a: Anchored, b: Anchored) -> bool:
 
 
 def _same_fact(a: Anchored, b: Anchored, a_words: frozenset[str], b_words: frozenset[str]) -> bool:
-    if a.raw.rule is not None and a.raw.rule == b.raw.rule:
-        return True
+    if a.raw.rule is not None and b.raw.rule is not None:
+        if a.raw.rule == b.raw.rule:
+            return True
+        # A model's rule is its own invention, and no name of a fact but its own.
+        if a.deterministic and b.deterministic and same_rules.same(a.raw.rule, b.raw.rule):
+            return True
     return a.text == b.text or likeness(a_words, b_words) >= SAME_TEXT
 
 

@@ -5,14 +5,14 @@ Every raw finding ends as part of one finding or as one dropped entry with its r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from loom.core.change import ChangeSet, Files
 from loom.core.diff import FileChange, decode_text, show_path
 from loom.core.finding import Finding, RawFinding, Severity
-from loom.core.result import Dropped, DropReason
+from loom.core.result import Dropped, DropReason, Notice
 from loom.engine.aggregate import Anchored, merge, occurrence
 from loom.engine.anchor import Place, code_at, locate
 from loom.engine.masking import mask_all
@@ -25,6 +25,7 @@ from loom.infra.text import visible
 
 if TYPE_CHECKING:
     from loom.config.schema import Pipeline
+    from loom.config.schema_pipelines import Filter
     from loom.infra.secrets import Masker
 
 
@@ -34,6 +35,7 @@ class Concluded:
 
     findings: tuple[Finding, ...]
     dropped: tuple[Dropped, ...]
+    notices: tuple[Notice, ...] = ()
 
 
 class Places:
@@ -45,6 +47,8 @@ class Places:
         self._masker = masker
         self._sides: dict[str, Sides] = {}
         self._by_name: dict[str, FileChange] = {}
+        self.unsure: dict[str, int] = {}
+        """File -> how many findings stand on lines of it that nothing known of it shows."""
         for file in change.files:
             if file.old_path and file.status == "renamed":  # the original of a copy is still there, and another file
                 self._by_name.setdefault(show_path(file.old_path), file)
@@ -97,25 +101,29 @@ def conclude(
     places: Places,
     mask: Callable[[str], str],
     keep: Callable[[Finding], bool],
+    left_out: Callable[[str], bool] = lambda _: False,
 ) -> Concluded:
-    """Sort out what all pipelines said. `keep(finding)`: whether its severity is to be reported."""
+    """Sort out what all pipelines said. `keep(finding)`: whether its severity is to be reported; `left_out(path)`:
+    whether the review is not about that file, be it in the change or not."""
     anchored: list[Anchored] = []
     dropped: list[Dropped] = []
     for pipeline, findings in said:
         for raw in findings:
             masked = _masked(raw, mask)
-            outcome = _anchor(masked, pipeline, places)
+            outcome = _anchor(masked, pipeline, places, left_out)
             if isinstance(outcome, Anchored):
                 anchored.append(outcome)
             else:
                 dropped.append(Dropped(outcome, _as_json(masked, pipeline.name)))
     merged = merge(anchored)
     shown = tuple(f for f in merged if keep(f))
-    dropped += [Dropped("below_severity", _finding_as_json(f)) for f in merged if not keep(f)]
-    return Concluded(shown, tuple(sorted(dropped, key=_dropped_order)))
+    dropped += [Dropped("below_severity", finding_as_json(f)) for f in merged if not keep(f)]
+    return Concluded(shown, tuple(sorted(dropped, key=_dropped_order)), tuple(_unsure(places.unsure)))
 
 
-def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | DropReason:
+def _anchor(
+    raw: RawFinding, pipeline: Pipeline, places: Places, left_out: Callable[[str], bool]
+) -> Anchored | DropReason:
     deterministic = pipeline.kind != "llm"
     if raw.confidence is not None and raw.confidence < pipeline.min_confidence:
         return "below_confidence"
@@ -123,6 +131,10 @@ def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | D
         raw = replace(raw, suggestion=None)
     file = places.find(raw.path)
     if file is None:
+        if left_out(raw.path):
+            return "outside_change"
+        if deterministic and not wants(pipeline, raw.path):
+            return "filter"
         if pipeline.outside_change or (deterministic and pipeline.filter == "none"):
             return _outside(raw, pipeline, deterministic=deterministic)
         return "outside_change"
@@ -134,9 +146,12 @@ def _anchor(raw: RawFinding, pipeline: Pipeline, places: Places) -> Anchored | D
     place = locate(replace(raw, quote=None) if by_number else raw, sides)
     if place is None:
         return "invented_quote"
-    if deterministic and pipeline.filter != "none" and not _counts(raw, place, sides):
+    if deterministic and not _counts(raw, place, sides, pipeline.filter):
         return "filter"
     code = code_at(place, sides)
+    if deterministic and place.line is not None and place.line not in sides.whole(place.side):
+        places.unsure[places.shown(file)] = places.unsure.get(places.shown(file), 0) + 1
+        code = raw.quote or ""
     return Anchored(
         raw=replace(raw, path=places.shown(file)),
         pipeline=pipeline.name,
@@ -170,12 +185,26 @@ def _outside(raw: RawFinding, pipeline: Pipeline, *, deterministic: bool) -> Anc
     )
 
 
-def _counts(raw: RawFinding, place: Place, sides: Sides) -> bool:
-    """`filter: added`: on a line the change added or removed, or about the file as a whole."""
+def _counts(raw: RawFinding, place: Place, sides: Sides, which: Filter) -> bool:
+    """Whether a finding stands where the pipeline's filter wants it. One about the file as a whole always does."""
+    if which in ("file", "none"):
+        return True
     if place.line is None:
         return raw.line is None
-    span = range(place.line, (place.end_line or place.line) + 1)
-    return any(n in sides.changed(place.side) for n in span)
+    lines = sides.changed(place.side) if which == "added" else sides.lines(place.side)
+    return any(n in lines for n in range(place.line, (place.end_line or place.line) + 1))
+
+
+def _unsure(files: Mapping[str, int]) -> Iterator[Notice]:
+    if files:
+        count, names = sum(files.values()), sorted(files)
+        more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
+        yield Notice(
+            "lines-unknown",
+            f"{count} finding(s) outside the diff could not be compared with the code: {', '.join(names[:3])}{more} "
+            "is known as hunks only",
+            "review from a repository (--base, --commit) instead of a bare diff",
+        )
 
 
 def _severity(raw: RawFinding, pipeline: Pipeline) -> Severity:
@@ -202,7 +231,8 @@ def _as_json(raw: RawFinding, pipeline: str) -> dict[str, object]:
     return entry
 
 
-def _finding_as_json(finding: Finding) -> dict[str, object]:
+def finding_as_json(finding: Finding) -> dict[str, object]:
+    """A finding as `dropped` carries it: the way its pipeline gave it."""
     raw = RawFinding(
         path=finding.path,
         message=finding.message,

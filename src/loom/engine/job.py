@@ -14,6 +14,7 @@ from loom.infra.progress import Progress
 from loom.infra.secrets import Masker
 from loom.llm.base import Model
 from loom.store.cache import Cache
+from loom.store.memory import Suppression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class Job:
     previous: ReviewResult | None = None
     """The last result on the same change, for new, open and fixed."""
     notices: tuple[Notice, ...] = ()
+    memory: tuple[Suppression, ...] = ()
+    """What is not to be said again, expired entries included; from the trusted place and the user alone."""
     allow_incomplete: bool = False
     with_diff: bool = True
     timings_ms: Mapping[str, int] = field(default_factory=dict)
@@ -64,3 +67,7 @@ class Tools:
     """Random; fences untrusted text in prompts."""
     stop: Callable[[], None]
     """Kill every child process; called on an interrupt."""
+    expand: Callable[[Pipeline, ChangeSet, Files, frozenset[str]], tuple[Pipeline, ...]] = lambda p, *_: (p,)
+    """What a pipeline stands for: itself, or others, also those among the named ones that have nothing to do here."""
+    looks_at: Callable[[Pipeline, str], bool] = lambda *_: True
+    """Whether a pipeline is for files of that name at all, besides what its own paths say."""

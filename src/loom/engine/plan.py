@@ -195,13 +195,16 @@ def plan(
     pipelines: Sequence[Pipeline],
     refuse: Refusal,
     room: Callable[[str], tuple[int, Cost]],
+    looks_at: Callable[[Pipeline, str], bool] = lambda *_: True,
 ) -> Plan:
-    """Deal the files out. `room(model name)` gives the tokens of diff that one request may hold and how to count."""
+    """Deal the files out. `room(model name)` gives the tokens of diff that one request may hold and how to count;
+    `looks_at(pipeline, path)` says which files it is for, besides its own paths."""
     for_models, left_out = _within_limits(config, files.for_models)
     analyzers, models, skipped = [], [], []
     asks = False
     for pipeline in pipelines:
-        mine = [f for f in (for_models if pipeline.kind == "llm" else files.readable) if wants(pipeline, f.path)]
+        whole = for_models if pipeline.kind == "llm" else files.readable
+        mine = [f for f in whole if wants(pipeline, f.path) and looks_at(pipeline, f.path)]
         if refusal := refuse(pipeline):
             paths = tuple(show_path(f.path) for f in mine) if refusal.failed else ()
             skipped.append(replace(refusal, paths=paths))

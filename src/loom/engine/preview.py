@@ -10,6 +10,7 @@ from loom.core.change import ChangeRef
 from loom.core.diff import FileChange, Status, show_path
 from loom.core.result import Notice, PipelineKind
 from loom.engine.ask import has_answer, input_tokens, most_output
+from loom.engine.expand import expanded
 from loom.engine.job import Job, Tools
 from loom.engine.masking import mask_all
 from loom.engine.plan import Decision, ModelWork, Plan, Scope, SkippedPipeline, choose, trigger_reason, wants
@@ -106,6 +107,7 @@ nobody set it."""
 
 async def preview(job: Job, tools: Tools, place: Place) -> Preview:
     """Plan the review. Raises what a review raises before any work."""
+    job = expanded(job, tools)
     pipelines = choose(job.config, job.selection)
     ground = survey(job, tools)
     learned = ground.masked.masker  # it knows what the change holds

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from loom import __version__
 from loom.config.schema import Config, Pipeline
+from loom.core.change import ChangeSet
 from loom.core.diff import FileChange, show_path
 from loom.core.finding import Finding, Severity
 from loom.core.result import Notice, Outcome, ReviewResult
@@ -15,14 +18,19 @@ from loom.engine import gate
 from loom.engine.aggregate import compare
 from loom.engine.ask import Desk
 from loom.engine.budget import Budget
+from loom.engine.expand import expanded
 from loom.engine.job import Job, Tools
-from loom.engine.plan import Plan, choose, trigger_reason
+from loom.engine.plan import Plan, Scope, choose, trigger_reason
 from loom.engine.questions import Questions
 from loom.engine.ready import FOREVER_S, check_cost_limit, check_prompts, open_models
 from loom.engine.report import Report, build
 from loom.engine.run import Crew, PipelineRun, run_all, stopped
 from loom.engine.survey import Ground, deal_out, survey
 from loom.llm.base import Model
+
+if TYPE_CHECKING:
+    from loom.engine.conclude import Places
+    from loom.engine.suppress import Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class _Work:
 async def review(job: Job, tools: Tools) -> ReviewResult:
     """Review the change. Raises UsageError or ConfigError before any work; never for a pipeline's failure."""
     started = tools.clock()
+    job = expanded(job, tools)
     pipelines = choose(job.config, job.selection)
     ground = survey(job, tools)
     learned = ground.masked.masker  # it knows what the change holds
@@ -52,9 +61,7 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     return _conclude(job, tools, ground, report, work, started)
 
 
-async def _plan_and_run(
-    job: Job, tools: Tools, ground: Ground, pipelines: Sequence[Pipeline], started: float
-) -> _Work:
+async def _plan_and_run(job: Job, tools: Tools, ground: Ground, pipelines: Sequence[Pipeline], started: float) -> _Work:
     """Plan and run."""
     models, broken = await open_models(ground.at_work(job, pipelines), tools, job.config, started)
     try:
@@ -75,13 +82,17 @@ def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Wor
 
     config = job.config
     about = replace(job.change, files=tuple(ground.in_scope))
+    scope = Scope(config, job.selection)
+    places = Places(about, job.files, ground.masked.views, tools.masker)
     concluded = conclude(
         ((run.pipeline, run.findings) for run in work.runs),
-        places=Places(about, job.files, ground.masked.views, tools.masker),
+        places=places,
         mask=tools.mask,
+        left_out=lambda path: scope.by(path) is not None,
         keep=lambda f: f.severity.at_least(Severity(config.output.min_severity)) or _blocks(f, config),
     )
-    findings, fixed = _against_last(job, concluded.findings, work.runs, ground.in_scope, work.plan)
+    marked, fixed = _against_last(job, concluded.findings, work.runs, ground.in_scope, work.plan)
+    quiet = _suppressed(job, tools, marked, places, about)
     timings = {
         **job.timings_ms,
         "plan": round((work.planned_s - started) * 1000),
@@ -94,11 +105,11 @@ def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Wor
         runs=work.runs,
         config_hash=job.config_hash,
         tool_version=__version__,
-        outcome=_outcome(job, findings, work, ground.in_scope),
-        findings=findings,
+        outcome=_outcome(job, quiet.findings, work, ground.in_scope),
+        findings=quiet.findings,
         fixed=fixed,
-        dropped=concluded.dropped,
-        notices=(*job.notices, *_trouble(tools)),
+        dropped=(*concluded.dropped, *quiet.dropped),
+        notices=(*job.notices, *concluded.notices, *quiet.notices, *_trouble(tools)),
         timings_ms=timings,
         mask=tools.mask,
     )
@@ -179,10 +190,29 @@ def _against_last(
     whole = {run.pipeline.name for run in runs if run.outcome is not None and run.outcome.status == "ok"}
     looked_at = {f.path for f in in_scope if f.unreadable is None and f.path not in the_plan.left_out}
     passed_over = {show_path(f.path) for f in job.change.files if f.path not in looked_at}
-    marked, gone = compare(findings, job.previous.findings)
+    from loom.engine.suppress import silenced_before
+
     before = {f.fingerprint: f for f in job.previous.findings}
-    fixed = (fp for fp in gone if set(before[fp].sources) <= whole and before[fp].path not in passed_over)
+    silenced = [f for f in silenced_before(job.previous.dropped) if f.fingerprint not in before]
+    marked, gone = compare(findings, (*job.previous.findings, *silenced))
+    there = (before[fp] for fp in gone if fp in before)
+    fixed = (f.fingerprint for f in there if set(f.sources) <= whole and f.path not in passed_over)
     return marked, tuple(fixed)
+
+
+def _suppressed(job: Job, tools: Tools, findings: tuple[Finding, ...], places: Places, about: ChangeSet) -> Suppressed:
+    """What of the findings is to be told. Only now: what was ignored before is ignored by the name it had then."""
+    from loom.engine.inline_ignores import InlineIgnores
+    from loom.engine.suppress import suppress
+
+    ignores = InlineIgnores(places)
+    return suppress(
+        findings,
+        marks=ignores.about,
+        own=ignores.own(about.files),
+        memory=job.memory,
+        today=datetime.fromtimestamp(tools.now_s(), UTC).date(),
+    )
 
 
 def _skipped(job: Job, report: Report, reason: str, started: float, tools: Tools) -> ReviewResult:

@@ -57,4 +57,5 @@ def deal_out(
         pipelines=pipelines,
         refuse=lambda p: tools.refuse(p) or broken.get(p.name),
         room=lambda name: room(models[name][0], job.config, name),
+        looks_at=tools.looks_at,
     )

@@ -21,7 +21,7 @@ from typing import Self
 from loom.core.change import Unread
 from loom.core.diff import FileChange, decode_path
 from loom.core.errors import LoomError, SourceError, did_you_mean
-from loom.infra import git_config, git_place, git_trees, process
+from loom.infra import git_config, git_place, git_push, git_trees, process
 from loom.infra.git_objects import Objects
 from loom.infra.git_trees import WrittenTree
 from loom.infra.parse_diff import parse, split_raw
@@ -119,6 +119,11 @@ class Git:
         """The id of the tree without entries: what a first commit is compared with."""
         return git_config.empty_tree(self._config)
 
+    @property
+    def user_name(self) -> str:
+        """The name that commits made here would carry; empty where none is set."""
+        return git_config.last(self._config, "user.name") or ""
+
     def is_shallow(self) -> bool:
         """Whether history was cut off when cloning."""
         return bool(self._cut_at())
@@ -191,6 +196,11 @@ class Git:
             if name in refs or (name in targets and self._rev_parse(name)):
                 return name
         return None
+
+    def pushing(self) -> git_push.Pushing:
+        """What a hook asks about remotes and hooks."""
+        call = partial(self._call, git_dir=self.git_dir)
+        return git_push.Pushing(call, self._failed, self._rev_parse, self._place, self.root, self._config)
 
     def _rev_parse(self, rev: str) -> str | None:
         done = self._call(
@@ -368,21 +378,6 @@ class Git:
             hint=_MISSING_HINT if missing else "the repository may be damaged (`git fsck`), or git older than 2.26",
             slug="missing-objects" if missing else "git-failed",
         )
-
-
-class TreeFiles:
-    """The files on both sides of a change between two trees (core.change.Files)."""
-
-    def __init__(self, git: Git, *, base: str, head: str) -> None:
-        self._git, self._base, self._head = git, base, head
-
-    def head(self, path: str) -> bytes | None:
-        """The file after the change."""
-        return self._git.blob(self._head, path)
-
-    def base(self, path: str) -> bytes | None:
-        """The file before the change."""
-        return self._git.blob(self._base, path)
 
 
 def _settings() -> list[str]:

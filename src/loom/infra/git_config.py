@@ -68,9 +68,9 @@ def work_tree(config: Config, place: Place) -> Path | None:
     work tree or a submodule stands where that file is)."""
     if place.root is None or place.git_dir != place.root / ".git":
         return place.root
-    if (_last(config, "core.bare") or "false").lower() in ("true", "yes", "on", "1"):
+    if (last(config, "core.bare") or "false").lower() in ("true", "yes", "on", "1"):
         return None
-    elsewhere = _last(config, "core.worktree")
+    elsewhere = last(config, "core.worktree")
     named = Path(os.path.normpath(place.git_dir / elsewhere)) if elsewhere else place.root
     return named if named.is_dir() else place.root
 
@@ -109,10 +109,10 @@ def path_list(folders: Iterable[Path]) -> str:
 
 
 def _hash(config: Config) -> str:
-    return (_last(config, "extensions.objectformat") or "sha1").lower()
+    return (last(config, "extensions.objectformat") or "sha1").lower()
 
 
-def _last(config: Config, key: str) -> str | None:
+def last(config: Config, key: str) -> str | None:
     """The value that wins; "true" where only the key stands."""
     found = [setting for setting in config if setting.key == key]
     return ("true" if found[-1].value is None else found[-1].value) if found else None

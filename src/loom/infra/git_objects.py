@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Protocol
 
 from loom.core.errors import SourceError
 from loom.infra import process
@@ -129,3 +129,25 @@ def _entries(raw: bytes, id_bytes: int) -> Tree:
         entries[raw[space + 1 : nul]] = (raw[pos:space].decode("ascii").zfill(6), raw[nul + 1 : end].hex())
         pos = end
     return entries
+
+
+class Repository(Protocol):
+    """What can give a file of a tree or commit (id); `infra.git.Git` does."""
+
+    def blob(self, treeish: str, path: str) -> bytes | None:
+        """The content of a regular file."""
+
+
+class TreeFiles:
+    """The files on both sides of a change between two trees (core.change.Files)."""
+
+    def __init__(self, git: Repository, *, base: str, head: str) -> None:
+        self._git, self._base, self._head = git, base, head
+
+    def head(self, path: str) -> bytes | None:
+        """The file after the change."""
+        return self._git.blob(self._head, path)
+
+    def base(self, path: str) -> bytes | None:
+        """The file before the change."""
+        return self._git.blob(self._base, path)

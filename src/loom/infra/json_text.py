@@ -24,6 +24,11 @@ def dumps(value: object) -> str:
     return _ODD.sub(_escaped, _COMMAND.sub(r"\1\\u005b", _layout(value, 0)))
 
 
+def line(value: object) -> str:
+    """`value` as JSON on one line without its end, for JSON Lines; as inert as `dumps`."""
+    return _ODD.sub(_escaped, _COMMAND.sub(r"\1\\u005b", _compact(value)))
+
+
 def _escaped(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 

@@ -1,19 +1,31 @@
 """The one exit for untrusted text: each function makes text safe for one place where it is shown.
 
 Text from a change, a model, a linter or a configuration must pass one of these before a person or a CI runner sees
-it. Any `str` may go in, lone surrogates included. All but `to_html` and `code_fence` are idempotent. Secrets are not
-their business: `infra.secrets` masks before. What Markdown needs is in `infra.markdown`, offered here.
+it. Any `str` may go in, lone surrogates included. All but `to_html`, `to_xml`, `to_command` and `code_fence` are
+idempotent. Secrets are not their business: `infra.secrets` masks before. What Markdown needs is in `infra.markdown`,
+offered here.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 
 from loom.infra.invisible import replaced
 from loom.infra.markdown import code_fence, to_comment
 
-__all__ = ["code_fence", "one_line", "to_comment", "to_html", "to_log", "to_terminal", "visible"]
+__all__ = [
+    "code_fence",
+    "one_line",
+    "to_command",
+    "to_comment",
+    "to_html",
+    "to_log",
+    "to_terminal",
+    "to_xml",
+    "visible",
+]
 
 LOG_PREFIX = "loom| "
 
@@ -24,6 +36,7 @@ _HASH_COMMAND = re.compile(r"(##[A-Za-z]{0,20})\[")
 _COLON_COMMAND = re.compile(r"^([^\S\n]*):(?=:[A-Za-z][^\n]*::)", re.MULTILINE)
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NOT_IN_XML = re.compile("[\ufffe\uffff]")  # what `to_terminal` leaves and https://www.w3.org/TR/xml/#charsets not
 _LINE_END = re.compile(r"\r(?=\n|\Z)")
 _BLANKS = re.compile(r"\s+")
 
@@ -53,6 +66,31 @@ def to_log(text: str, *, prefix: str = LOG_PREFIX) -> str:
 def to_html(text: str) -> str:
     """For an HTML page, as text or inside a quoted attribute."""
     return html.escape(_shown(text), quote=True)
+
+
+def to_xml(text: str) -> str:
+    """For XML 1.0, as text or inside a quoted attribute: characters that XML has no way to write are shown, and no
+    line of it is a command, should the file be printed in a CI log."""
+    return html.escape(_NOT_IN_XML.sub(lambda found: f"<U+{ord(found[0]):04X}>", to_terminal(text)), quote=True)
+
+
+def to_command(name: str, properties: Mapping[str, str | int], text: str) -> str:
+    """A workflow command of our own, `::name key=value,…::text`: the one line that a runner is meant to obey. Nothing
+    in it can end the line, a property or the command, so that no other command begins.
+
+    The escapes are those of https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts.
+    """
+    escaped = {key: _property(str(value)) for key, value in properties.items()}
+    given = ",".join(f"{key}={value}" for key, value in escaped.items() if value)
+    return f"::{name}{' ' if given else ''}{given}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return to_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def one_line(text: str, limit: int) -> str:

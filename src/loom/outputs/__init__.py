@@ -13,19 +13,18 @@ FORMATS = {
     "json": "loom.outputs.json:render",
     "sarif": "loom.outputs.sarif:render",
     "markdown": "loom.outputs.markdown:render",
+    "github": "loom.outputs.github_annotations:render",
+    "gitlab-codequality": "loom.outputs.gitlab_codequality:render",
+    "junit": "loom.outputs.junit:render",
+    "rdjsonl": "loom.outputs.rdjsonl:render",
+    "agent": "loom.outputs.agent:render",
+    "html": "loom.outputs.html:render",
 }
 """Format -> the function that renders it."""
-
-LATER = ("html", "github", "gitlab-codequality", "junit", "rdjsonl", "agent")
-"""Formats that are named in the manual and not built yet."""
 
 
 def output(name: str) -> Output:
     """The output called `name`. Raises UsageError."""
-    if name in LATER:
-        raise UsageError(
-            f'the output format "{name}" is not available yet', hint=f"available: {', '.join(sorted(FORMATS))}"
-        )
     found: Output = lookup.load(FORMATS, name, what="output format")
     return found
 
@@ -34,7 +33,7 @@ def parse_spec(spec: str) -> tuple[str, Path | None]:
     """`sarif:loom.sarif` as (format, file); `sarif:-` as (format, None), which is standard output. Raises UsageError
     when the format is unknown or no file is named."""
     name, colon, path = spec.partition(":")
-    if name in FORMATS or name in LATER:
+    if name in FORMATS:
         if not colon or not path.strip():
             raise UsageError(
                 f'--output {spec}: no file named for the format "{name}"',

@@ -35,7 +35,7 @@ class Output(Protocol):
     """One format: a function from the result to its text. Pure: same result, same bytes."""
 
     def __call__(self, result: ReviewResult, look: Look) -> str:
-        """The whole output, ending with a line feed."""
+        """The whole output, ending with a line feed; empty where a format has nothing to say."""
 
 
 class OutputError(LoomError):

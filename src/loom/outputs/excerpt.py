@@ -62,6 +62,12 @@ def replaced(suggestion: Suggestion, file: ResultFile | None) -> tuple[str, ...]
     return tuple(lines[n] for n in wanted) if len(lines) == len(wanted) else None
 
 
+def line_at(number: int, file: ResultFile | None) -> str | None:
+    """A line of the new side; None when the result does not hold it."""
+    found = replaced(Suggestion(number, number, "", committable=False), file)
+    return found[0] if found else None
+
+
 def _side(hunk: ResultHunk, side: Side) -> Iterator[tuple[int | None, Kind, str]]:
     """Every line of the hunk with its number on `side`."""
     number, absent = (hunk.new_start, "-") if side == "new" else (hunk.old_start, "+")

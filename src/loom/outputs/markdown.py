@@ -10,6 +10,7 @@ from loom.core.finding import Finding, Severity
 from loom.core.result import Notice, PipelineOutcome, ResultFile, ReviewResult
 from loom.infra.text import code_fence, one_line, to_comment, to_html, to_terminal
 from loom.outputs import summary
+from loom.outputs.addresses import also, web_address
 from loom.outputs.base import Look
 from loom.outputs.excerpt import by_path, excerpt
 
@@ -128,6 +129,7 @@ def _details(finding: Finding, files: Mapping[str, ResultFile]) -> str:
         to_comment(finding.message, limit=_EACH) if finding.message.strip() != finding.title.strip() else "",
         *_suggestion(finding),
         " · ".join(_about(finding)),
+        *_rules(finding),
         "</details>",
     ]
     return "\n\n".join(block for block in blocks if block.strip())
@@ -163,6 +165,14 @@ def _about(finding: Finding) -> Iterator[str]:
     if finding.state == "open":
         yield "still open"
     yield _code(finding.fingerprint, 40)
+
+
+def _rules(finding: Finding) -> Iterator[str]:
+    """Where the rules are explained: addresses as code, since no link of theirs may be one here."""
+    rows = [link] if (link := web_address(finding.rule_url)) else []
+    rows += [f"also {other}" for other in also(finding)[:_MOST]]
+    if rows:
+        yield "\n".join(f"- {_code(row, 400)}" for row in rows)
 
 
 def _gaps(result: ReviewResult) -> Iterator[str]:

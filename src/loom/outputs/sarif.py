@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote, urlsplit
 
-from loom.core.finding import Finding, Severity, Suggestion
+from loom.core.finding import Finding, Severity, SourceRule, Suggestion
 from loom.core.result import Notice, ReviewResult
 from loom.infra import json_text
 from loom.infra.text import one_line, visible
 from loom.outputs import summary
+from loom.outputs.addresses import also, file_of, relative_uri, rule_id, web_address
 from loom.outputs.base import Look
 
 Json = dict[str, object]
@@ -50,7 +50,7 @@ def _run(result: ReviewResult) -> Json:
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
         "invocations": [_invocation(result)],
-        "results": [_result(finding, index[_rule_id(finding)]) for finding in shown],
+        "results": [_result(finding, index[rule_id(finding)]) for finding in shown],
         "properties": {
             "verdict": _plain(summary.verdict(result).text),
             "omittedResults": len(result.findings) - len(shown),
@@ -61,16 +61,15 @@ def _run(result: ReviewResult) -> Json:
 # ---- rules
 
 
-def _rule_id(finding: Finding) -> str:
-    """The rule, or for a model's finding its pipeline and what it is about."""
-    return one_line(visible(finding.rule or f"{finding.pipeline}/{finding.category}"), 200)
-
-
 def _rules(findings: tuple[Finding, ...]) -> list[Json]:
-    """A descriptor for each rule, in the order of first use."""
+    """A descriptor for each rule, in the order of first use; after them those of the other tools that report the same
+    facts, which no result names as its own."""
     rules: dict[str, Json] = {}
     for finding in findings:
-        rules.setdefault(_rule_id(finding), _rule(finding))
+        rules.setdefault(rule_id(finding), _rule(finding))
+    for finding in findings:
+        for other in finding.also:
+            rules.setdefault(_other_id(other), _other_rule(other))
     return list(rules.values())
 
 
@@ -81,24 +80,26 @@ def _rule(finding: Finding) -> Json:
         properties["security-severity"] = _SECURITY_SEVERITY[finding.severity]
     about = finding.title if finding.rule and finding.title else f"{finding.category}, found by {finding.pipeline}"
     rule: Json = {
-        "id": _rule_id(finding),
+        "id": rule_id(finding),
         "shortDescription": {"text": _plain(one_line(about, 200))},
         "defaultConfiguration": {"level": _LEVEL[finding.severity]},
         "properties": properties,
     }
-    if finding.rule_url and (url := _web_address(finding.rule_url)):
+    if url := web_address(finding.rule_url):
         rule["helpUri"] = url
     return rule
 
 
-def _web_address(url: str) -> str | None:
-    """The address when it is one that may become a link, with all else percent-encoded."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # "Invalid IPv6 URL"
-        return None
-    safe = quote(url.encode("utf-8", "replace"), safe="%/:?#@!$&'()*+,;=~-._")
-    return safe if parts.scheme in ("https", "http") and parts.netloc and len(safe) < 2_000 else None
+def _other_id(other: SourceRule) -> str:
+    return one_line(visible(other.rule), 200)
+
+
+def _other_rule(other: SourceRule) -> Json:
+    rule: Json = {
+        "id": _other_id(other),
+        "shortDescription": {"text": _plain(f"a rule of {one_line(other.source, 100)}")},
+    }
+    return rule | {"helpUri": url} if (url := web_address(other.rule_url)) else rule
 
 
 # ---- results
@@ -106,7 +107,7 @@ def _web_address(url: str) -> str | None:
 
 def _result(finding: Finding, rule_index: int) -> Json:
     said: Json = {
-        "ruleId": _rule_id(finding),
+        "ruleId": rule_id(finding),
         "ruleIndex": rule_index,
         "level": _LEVEL[finding.severity],
         "message": {"text": _plain(_message(finding))},
@@ -121,6 +122,7 @@ def _result(finding: Finding, rule_index: int) -> Json:
     said["properties"] = {
         "pipeline": visible(finding.pipeline),
         "sources": [visible(source) for source in finding.sources],
+        **({"also": [_also(other) for other in finding.also]} if finding.also else {}),
         "category": finding.category,
         "anchor": finding.anchor,
         "side": finding.side,
@@ -130,14 +132,21 @@ def _result(finding: Finding, rule_index: int) -> Json:
     return said
 
 
+def _also(other: SourceRule) -> Json:
+    named: Json = {"source": visible(other.source), "ruleId": _other_id(other)}
+    return named | {"helpUri": url} if (url := web_address(other.rule_url)) else named
+
+
 def _message(finding: Finding) -> str:
-    """What a list of alerts shows: the title, then the rest. A removed line has no place in the new file, so its
-    number is told in words."""
+    """What a list of alerts shows: the title, then the rest, then what other tools call it. A removed line has no
+    place in the new file, so its number is told in words."""
     title = one_line(finding.title, 300)
     removed = f" (about removed line {finding.line})" if finding.side == "old" and finding.line else ""
     if not title or title == one_line(finding.message, 300):
-        return (finding.message or title) + removed
-    return f"{title}{removed}\n\n{finding.message}" if finding.message.strip() else title + removed
+        said = (finding.message or title) + removed
+    else:
+        said = f"{title}{removed}\n\n{finding.message}" if finding.message.strip() else title + removed
+    return "\n\n".join([said, *(f"Also {other}" for other in also(finding))])
 
 
 def _location(finding: Finding, uri: str) -> Json:
@@ -169,18 +178,6 @@ def _fix(suggestion: Suggestion, uri: str) -> Json:
             {"artifactLocation": {"uri": uri, "uriBaseId": ROOT}, "replacements": [replacement]},
         ],
     }
-
-
-def relative_uri(path: str) -> str:
-    """A path as a relative URI that stays below the repository's root: bytes percent-encoded (a `:` too, so there is
-    no scheme), `.` and `..` left out. Empty when nothing remains."""
-    raw = path.encode("utf-8", "surrogateescape" if _from_bytes(path) else "replace")
-    parts = (part for part in raw.split(b"/") if part not in (b"", b".", b".."))
-    return "/".join(quote(part, safe="") for part in parts)
-
-
-def _from_bytes(path: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in path)
 
 
 def _plain(text: str) -> str:
@@ -231,12 +228,7 @@ def _notice(notice: Notice) -> str:
 
 def _notification(level: str, slug: str, text: str, paths: tuple[str, ...] = ()) -> Json:
     said: Json = {"level": level, "descriptor": {"id": one_line(visible(slug), 100)}, "message": {"text": _plain(text)}}
-    uris: Mapping[str, None] = dict.fromkeys(filter(None, (relative_uri(_file_of(path)) for path in paths[:100])))
+    uris: Mapping[str, None] = dict.fromkeys(filter(None, (relative_uri(file_of(path)) for path in paths[:100])))
     if uris:
         said["locations"] = [{"physicalLocation": {"artifactLocation": {"uri": u, "uriBaseId": ROOT}}} for u in uris]
     return said
-
-
-def _file_of(hunk_id: str) -> str:
-    """`src/a.py` of the hunk id `src/a.py#2` or `src/a.py#2.1`."""
-    return re.sub(r"#\d+(\.\d+)?$", "", hunk_id)

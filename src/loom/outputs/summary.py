@@ -5,7 +5,7 @@ Texts here may hold words of the change or of a model: each output escapes them 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +56,7 @@ def _why_nothing(result: ReviewResult) -> str:
     if not result.files and outcome.complete:
         return "the change is empty"
     if not outcome.ran:
-        return result.errors[0].message if result.errors else "the review did not run"
+        return (result.errors[0].message if result.errors else "") or "the review did not run"
     if outcome.complete and not any(f.reviewed for f in result.files):
         return (
             "no file is left to review" if not _reasons(result) else f"files left out ({', '.join(_reasons(result))})"
@@ -170,24 +170,42 @@ def listed(items: Sequence[str], most: int) -> str:
 
 
 def dropped(result: ReviewResult) -> str:
-    """`3 findings dropped: 2 invented quote, 1 below severity`; empty when there are none."""
-    if not result.dropped:
-        return ""
+    """`3 findings dropped: 2 invented quote, 1 below severity; 1 ignored: …`; empty when there are none."""
     reasons: dict[str, int] = {}
     for drop in result.dropped:
         reasons[drop.reason] = reasons.get(drop.reason, 0) + 1
+    silenced = reasons.pop("suppressed", 0)
     words = ", ".join(f"{n} {_DROPPED.get(reason, reason)}" for reason, n in reasons.items())
-    return f"{plural(len(result.dropped), 'finding')} dropped: {words}"
+    parts = [f"{plural(sum(reasons.values()), 'finding')} dropped: {words}"] if reasons else []
+    parts += [f"{plural(silenced, 'finding')} ignored: {_by_what(result)}"] if silenced else []
+    return "; ".join(parts)
+
+
+def _by_what(result: ReviewResult) -> str:
+    """`2 by .loom/memory.yaml:4 (legacy), 1 by src/a.py:3`: what silenced findings, and why."""
+    found: dict[tuple[str, str], int] = {}
+    for drop in result.dropped:
+        if drop.reason == "suppressed":
+            by = drop.finding.get("suppressed_by")
+            told = by if isinstance(by, Mapping) else {}
+            key = str(told.get("where") or "what was said before"), str(told.get("reason") or "")
+            found[key] = found.get(key, 0) + 1
+    most = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    said = [f"{n:,} by {where[:120]}" + (f" ({_short(why)})" if why else "") for (where, why), n in most]
+    return listed(said, 3)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 _DROPPED = {
     "invented_quote": "quoting code that is not there",
     "outside_change": "outside the change",
-    "filter": "on unchanged lines",
+    "filter": "left out by filter",
     "below_severity": "below the least severity",
     "below_confidence": "below the least confidence",
     "unverified": "not confirmed",
-    "suppressed": "ignored before",
 }
 
 

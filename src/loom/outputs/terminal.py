@@ -12,6 +12,7 @@ from loom.core.finding import Finding
 from loom.core.result import Notice, PipelineOutcome, ResultFile, ReviewResult
 from loom.infra.text import one_line, to_terminal
 from loom.outputs import summary
+from loom.outputs.addresses import also
 from loom.outputs.base import NARROW, Look
 from loom.outputs.excerpt import Row, by_path, excerpt, replaced
 from loom.outputs.terminal_style import ASCII, SEVERITY_STYLE, STATUS_STYLE, TONE_STYLE, UNICODE
@@ -162,9 +163,10 @@ class _Page:
             self._prose(finding.message, indent=3)
         self._suggestion(finding, file)
         footer = ("" if fits else finding.fingerprint, finding.rule, finding.rule_url)
-        if parts := [self._line(part) for part in footer if part]:
-            self._print()
-            self._print(self._text(("  ".join(parts), "dim")), indent=3)
+        parts = [self._line(part) for part in footer if part]
+        rows = [*(["  ".join(parts)] if parts else []), *(self._line(f"also {other}") for other in also(finding))]
+        for row in ["", *rows] if rows else []:
+            self._print(self._text((row, "dim")), indent=3)
         self._print()
 
     def _hanging(self, label: tuple[str, str], text: tuple[str, str]) -> Table:

@@ -14,6 +14,7 @@ from loom.core.finding import Finding
 from loom.core.result import Notice, PipelineOutcome, ReviewResult
 from loom.infra.text import one_line, to_terminal
 from loom.outputs import summary
+from loom.outputs.addresses import also
 from loom.outputs.base import Look
 
 _BAR = "    | "
@@ -75,6 +76,8 @@ def _finding(finding: Finding, look: Look) -> Iterator[str]:
         yield from _block(suggestion.text or "(delete them)", look, margin="  ", wrap=False)
     if finding.rule_url:
         yield _BAR + _line(finding.rule_url)
+    for other in also(finding):
+        yield _BAR + _line(f"also {other}", 600)
 
 
 def _block(text: str, look: Look, *, margin: str = "", wrap: bool = True) -> Iterator[str]:

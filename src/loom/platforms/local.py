@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loom.core.change import ChangeRef, ChangeSet
 from loom.core.diff import FileChange
 from loom.core.errors import SourceError
 from loom.infra import checkout
 from loom.infra.apply_diff import unapply
-from loom.infra.git import Git, TreeFiles
+from loom.infra.git import Git
+from loom.infra.git_objects import TreeFiles
 from loom.infra.git_trees import WrittenTree
 from loom.infra.parse_diff import parse
-from loom.platforms.base import Reading
+
+if TYPE_CHECKING:
+    from loom.platforms.base import Reading  # only the name: a local review needs nothing else of it
 
 _SUBMODULE = "160000"
 
@@ -41,7 +45,10 @@ def staged(git: Git) -> Reading:
 
 
 def range_(git: Git, base: str, head: str | None = None) -> Reading:
-    """What `head` (HEAD) has that `base` has not: from their merge base, as a pull request shows it."""
+    """What `head` (HEAD) has that `base` has not: from their merge base, as a pull request shows it. The id
+    of the empty tree is a base, too."""
+    if base == git.empty_tree:  # as in `git diff`: all there is
+        return _committed(git, ChangeRef("range", head_sha=git.resolve(head or "HEAD"), merge_base=base))
     tip, top = git.resolve(base), git.resolve(head or "HEAD")
     merge_base = _common(git, tip, top, base)
     return _committed(git, ChangeRef("range", target_branch=base, base_sha=tip, head_sha=top, merge_base=merge_base))

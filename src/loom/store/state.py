@@ -1,5 +1,6 @@
-"""What Loom remembers about a repository on this machine: the last local result, and which configurations its owner
-accepted. It lives in the user's state folder, never in the repository.
+"""What Loom remembers about a repository on this machine: the last local result, which configurations its owner
+accepted, and which findings they do not want to see again. It lives in the user's state folder, never in the
+repository.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from loom.core.errors import LoomError
+from loom.core.finding import Severity
+from loom.store.memory import Suppression
 
 _VERSION = 1
 _MAX_TRUST = 1_000_000  # bytes; a thousand acceptances are some 100 kB
 _MAX_LAST = 200_000_000
+_MAX_IGNORED = 10_000_000  # bytes; ten thousand entries are some 3 MB
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 class StateError(LoomError):
@@ -92,13 +99,54 @@ class RepoState:
             return ()  # damaged: nothing is accepted, which is the safe reading
         return tuple(entry for entry in entries if _DIGEST.fullmatch(entry.digest))
 
+    def ignored(self) -> tuple[Suppression, ...]:
+        """What this user ignores here, oldest first."""
+        raw = self._read("ignored.json", _MAX_IGNORED)
+        if raw is None:
+            return ()
+        try:
+            value = json.loads(raw)
+            if value["version"] != _VERSION or value["repository"] != self._repository:
+                return ()
+            return tuple(_suppression(entry) for entry in value["ignored"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return ()  # damaged: nothing is ignored, which is the safe reading
+
+    def ignore(self, suppressions: Iterable[Suppression]) -> None:
+        """Ignore these findings; an earlier entry of the same fingerprint is replaced. Raises StateError."""
+        now = {entry.fingerprint: entry for entry in suppressions}
+        kept = (entry for entry in self.ignored() if entry.fingerprint not in now)
+        self._save_ignored((*kept, *now.values()))
+
+    def unignore(self, fingerprints: Iterable[str]) -> None:
+        """Forget these entries. Raises StateError."""
+        gone = frozenset(fingerprints)
+        self._save_ignored(entry for entry in self.ignored() if entry.fingerprint not in gone)
+
+    def _save_ignored(self, entries: Iterable[Suppression]) -> None:
+        ignored = [
+            {
+                "fingerprint": entry.fingerprint,
+                "reason": entry.reason,
+                "added": entry.added.isoformat() if entry.added else None,
+                "expires": entry.expires.isoformat() if entry.expires else None,
+                "severity": entry.severity.value if entry.severity else None,
+                "about": entry.about,
+            }
+            for entry in entries
+        ]
+        self._save_json("ignored.json", {"ignored": ignored})
+
     def _save(self, entries: tuple[Acceptance, ...]) -> None:
         accepted = [{"digest": entry.digest, "when": entry.when} for entry in entries]
-        value = {"version": _VERSION, "repository": self._repository, "accepted": accepted}
+        self._save_json("trust.json", {"accepted": accepted})
+
+    def _save_json(self, name: str, content: dict[str, object]) -> None:
+        value = {"version": _VERSION, "repository": self._repository, **content}
         try:
-            self._write("trust.json", json.dumps(value, indent=1).encode() + b"\n")
+            self._write(name, json.dumps(value, indent=1).encode() + b"\n")
         except OSError as error:
-            message = f"cannot write {self._folder / 'trust.json'}: {error.strerror or error}"
+            message = f"cannot write {self._folder / name}: {error.strerror or error}"
             raise StateError(message, hint="make the folder writable, or set XDG_STATE_HOME to another one") from error
 
     def _read(self, name: str, limit: int) -> bytes | None:
@@ -127,6 +175,27 @@ class RepoState:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
+
+
+def _suppression(entry: dict[str, object]) -> Suppression:
+    """One entry of the user's own list. Raises ValueError, KeyError or TypeError for a damaged one."""
+    fingerprint, severity = str(entry["fingerprint"]), entry["severity"]
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise ValueError(fingerprint)
+    return Suppression(
+        source="personal",
+        where="loom ignore",
+        fingerprint=fingerprint,
+        reason=str(entry["reason"]),
+        added=_date(entry["added"]),
+        expires=_date(entry["expires"]),
+        severity=None if severity is None else Severity(severity),
+        about=str(entry["about"]),
+    )
+
+
+def _date(text: object) -> date | None:
+    return None if text is None else date.fromisoformat(str(text))
 
 
 def _last_name(of: str | None) -> str:

@@ -7,16 +7,18 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from loom.core.diff import decode_text
 from loom.core.errors import ScriptError
 from loom.core.finding import RawFinding, Severity
 
 _WARNINGS = frozenset((
-    "blocker", "critical", "danger", "deny", "err", "error", "fatal", "fatal error", "high", "major", "medium",
-    "moderate", "warn", "warning",
+    "blocker", "critical", "danger", "deny", "err", "error", "failed", "failure", "fatal", "fatal error", "high",
+    "major", "medium", "moderate", "severe", "warn", "warning",
 ))  # fmt: skip
 """What tools call the levels that are worth a warning; anything else is info, unless `severity_map` says so."""
 
@@ -39,11 +41,19 @@ class Reading:
     known: frozenset[str] = frozenset()
     """Paths of the change; a path that is in here is taken as it is."""
     severity_map: Mapping[str, Severity] = field(default_factory=dict)
-    """A tool's level words (in any case) or rule ids -> our severities."""
+    """A tool's level words (in any case), rule ids, or their beginnings and `*` -> our severities."""
     pattern: str | None = None
     """For `regex`."""
     head: Callable[[str], bytes | None] = _unknown
     """Reads a file after the change, to turn a tool's edits into suggestions of whole lines."""
+    _lines: dict[str, tuple[str, ...] | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def lines(self, path: str) -> tuple[str, ...] | None:
+        """A file after the change, parted at line feeds, read once; None where it is not known."""
+        if path not in self._lines:
+            data = self.head(path)
+            self._lines[path] = None if data is None else tuple(decode_text(data).split("\n"))
+        return self._lines[path]
 
     def path(self, told: str) -> str:
         """The repository-relative POSIX path of what a tool calls `told` (absolute, `./`, `file://`, Windows). One
@@ -54,23 +64,30 @@ class Reading:
         if _DRIVE.match(path) or ("\\" in path and "/" not in path):
             path = path.replace("\\", "/")
         # "/private/tmp" for "/tmp": some tools print the real path.
-        for root in dict.fromkeys((self.root.as_posix(), self.root.resolve().as_posix())):
-            if path.startswith(root.rstrip("/") + "/"):
-                return posixpath.normpath(path[len(root.rstrip("/")) + 1 :])
+        for root in _roots(self.root):
+            if path.startswith(root):
+                return posixpath.normpath(path[len(root) :])
         if path.startswith("/") or _DRIVE.match(path):
             return path
         return posixpath.normpath(posixpath.join(self.workdir, path)) if path else ""
 
     def severity(self, level: str | None, rule: str | None) -> Severity | None:
-        """Ours for a tool's: the rule's entry in the map, the level's, else error and warning are a warning and the
-        rest is info. None when the tool named no level: the pipeline's default applies."""
-        if rule is not None and rule in self.severity_map:
-            return self.severity_map[rule]
+        """Ours for a tool's: the rule's entry in the map (the closest), the level's, else error and warning are a
+        warning and the rest is info. None when the tool named no level: the pipeline's default applies."""
+        if rule is not None and (entry := self._entry(rule)) is not None:
+            return self.severity_map[entry]
         if not level:
             return None
         word = level.strip().lower()
-        mapped = {key.lower(): severity for key, severity in self.severity_map.items()}
+        mapped = {key.lower(): severity for key, severity in self.severity_map.items()} if self.severity_map else {}
         return mapped.get(word) or (Severity.WARNING if word in _WARNINGS else Severity.INFO)
+
+    def _entry(self, rule: str) -> str | None:
+        """The key in the map that is about the rule: its id, else the longest beginning of it."""
+        if rule in self.severity_map:
+            return rule
+        starts = (key for key in self.severity_map if key.endswith("*") and rule.startswith(key[:-1]))
+        return max(starts, key=len, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,13 @@ class Reader(Protocol):
     def __call__(self, data: bytes, reading: Reading) -> Parsed:
         """Read a tool's whole output. Raises ScriptError where it is not in this format; nothing is skipped in
         silence."""
+
+
+@cache
+def _roots(root: Path) -> tuple[str, ...]:
+    """The checkout as it is called and as the system resolves it, each with a slash behind it. Asked once per process:
+    a report has thousands of paths."""
+    return tuple(dict.fromkeys(path.as_posix().rstrip("/") + "/" for path in (root, root.resolve())))
 
 
 def malformed(what: str, *, hint: str) -> ScriptError:

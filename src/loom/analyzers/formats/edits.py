@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from loom.analyzers.formats.base import Reading
-from loom.core.diff import decode_text
 from loom.core.finding import RawFinding
 
 MAX_LINES = 20
@@ -30,10 +29,9 @@ def with_suggestion(finding: RawFinding, edits: Sequence[Edit], reading: Reading
     they do not, or the edits do not fit the file, the finding stays as it is."""
     if not edits or finding.line is None:
         return finding
-    data = reading.head(finding.path)
-    if data is None:
+    lines = reading.lines(finding.path)
+    if lines is None:
         return finding
-    lines = decode_text(data).split("\n")
     first = min(edit.start_line for edit in edits)
     last = max(_last_line(edit, lines) for edit in edits)
     end = max(finding.end_line or finding.line, finding.line)
@@ -96,3 +94,10 @@ def characters(line: str, utf16: int) -> int:
             return index + 1
         units += 2 if ord(char) > 0xFFFF else 1
     return len(line) + 1
+
+
+def bytes_to_characters(line: str, column: int) -> int:
+    """A 1-based column in bytes of UTF-8 as one in characters (reviewdog's)."""
+    if line.isascii():
+        return min(column, len(line) + 1)
+    return len(line.encode("utf-8", "surrogatepass")[: column - 1].decode("utf-8", "ignore")) + 1

@@ -19,8 +19,10 @@ from loom.core.finding import RawFinding
 Json = Mapping[str, object]
 
 # Key names in order of preference. "Text", "Pos", "FromLinter" … are golangci-lint's and gitleaks' capitals.
+# checkov's "file_path" is relative to the folder of the file itself.
 _PATH = (
-    "path", "file", "filename", "filePath", "filepath", "file_path", "file_name", "Filename", "File", "source", "uri",
+    "file_abs_path", "path", "file", "filename", "filePath", "filepath", "file_path", "file_name", "Filename", "File",
+    "source", "uri",
 )  # fmt: skip
 _MESSAGE = (
     "message", "Message", "issue_text", "text", "Text", "description", "Description", "msg", "reason", "check_name",
@@ -53,6 +55,7 @@ _LISTS = (
 )  # fmt: skip
 _FAILED = ("errors", "parse_errors", "parsing_errors")
 _CLEAN = ("errors", "summary", "metrics", "passed_checks", "passed")
+_CARGO_SAYS = ("compiler-artifact", "build-script-executed", "build-finished")  # messages of a build that went well
 _HINT = "`parse_output: json` reads standard output only; check the tool's format option, or use `text` or `regex`."
 
 
@@ -96,9 +99,13 @@ def _lines_of_json(lines: list[str]) -> list[object]:
 def _says_nothing(value: object) -> bool:
     """Whether an output without findings is one that really says so: empty, or with its lists empty."""
     if isinstance(value, dict):
+        if value.get("reason") in _CARGO_SAYS:
+            return True
         known = [key for key in value if key in _LISTS or key in _CLEAN or key in _FAILED]
         return not value or bool(known) or all(not item for item in value.values())
-    return not value or (isinstance(value, list) and all(_says_nothing(mapping(item)) for item in value))
+    return not value or (
+        isinstance(value, list) and all(isinstance(item, dict | list) and _says_nothing(item) for item in value)
+    )
 
 
 @dataclass(slots=True)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from loom.analyzers.formats.base import Parsed, Reading, malformed, title_of
 from loom.analyzers.formats.edits import Edit, characters, with_suggestion
-from loom.analyzers.formats.values import first, items, line_number, mapping, text, whole
-from loom.core.diff import decode_text
+from loom.analyzers.formats.values import items, line_number, mapping, text, web, whole
 from loom.core.finding import Category, RawFinding
 
 Json = Mapping[str, object]
 
 _HINT = "`parse_output: sarif` reads SARIF 2.1.0 from standard output; check the tool's format option."
 _NO_FINDING = frozenset(("pass", "notApplicable"))  # §3.27.9 kind
-_ACCEPTED = frozenset(("", "accepted"))  # §3.35.3: a suppression without status is accepted
+_NOT_YET = frozenset(("underReview", "rejected"))  # §3.35.3; a suppression without a status counts as accepted
 _LINK = re.compile(r"\[((?:[^\]\\]|\\.)*)\]\([^)]*\)")  # §3.11.6 embedded links
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 _MAX_BASES = 10  # uriBaseIds may refer to each other, in a circle too
@@ -39,7 +38,7 @@ def parse(data: bytes, reading: Reading) -> Parsed:
             elif finding := run.finding(result):
                 findings.append(finding)
             else:
-                problems.append(f"a result without a place: {title_of(run.message(result)) or '(no message)'}")
+                problems.append(f"a result without a place: {title_of(run.said(result)) or '(no message)'}")
         for place, message in run.failures():
             problems.append(message)
             unread += [place] if place else []
@@ -47,7 +46,9 @@ def parse(data: bytes, reading: Reading) -> Parsed:
 
 
 def _is_suppressed(result: Json) -> bool:
-    return any(text(mapping(one).get("status")) in _ACCEPTED for one in items(result.get("suppressions")))
+    """§3.27.23: silenced by all of its suppressions; one that is rejected or still under review shows it again."""
+    suppressions = items(result.get("suppressions"))
+    return bool(suppressions) and all(text(mapping(one).get("status")) not in _NOT_YET for one in suppressions)
 
 
 def _log(data: bytes) -> Json:
@@ -69,6 +70,7 @@ class _Run:
 
     run: Json
     reading: Reading
+    _indexes: dict[int | None, dict[str, Json]] = field(default_factory=dict)
 
     def results(self) -> Iterator[Json]:
         """The results that report something now, silenced ones included."""
@@ -83,11 +85,9 @@ class _Run:
         if not path:
             return None
         rule = self.rule(result)
-        rule_id = (
-            text(first(result, ("ruleId",))) or text(mapping(result.get("rule")).get("id")) or text(rule.get("id"))
-        )
-        message = self.message(result)
-        region = mapping(physical.get("region"))
+        rule_id = text(result.get("ruleId")) or text(mapping(result.get("rule")).get("id")) or text(rule.get("id"))
+        message = self.message(result, rule)
+        region = self._placed(mapping(physical.get("region")), path)
         line, end_line = _lines(region)
         found = RawFinding(
             path=path,
@@ -99,42 +99,64 @@ class _Run:
             severity=self.reading.severity(_level(result, rule), rule_id or None),
             category=_category(rule),
             rule=rule_id or None,
-            rule_url=_web(text(rule.get("helpUri"))),
+            rule_url=web(text(rule.get("helpUri"))),
         )
         return with_suggestion(found, self._edits(result, path), self.reading)
 
     def rule(self, result: Json) -> Json:
-        """The rule's metadata (§3.52.3: by index, else by id; in the driver or in an extension)."""
-        tool = mapping(self.run.get("tool"))
+        """The rule's metadata (§3.52.3: by index, else by id; in the driver or in an extension). `CA1000/1` is a part
+        of rule `CA1000` (§3.52.4)."""
         reference = mapping(result.get("rule"))
-        component = mapping(reference.get("toolComponent"))
-        extensions = items(tool.get("extensions"))
-        place = whole(component.get("index"))
-        homes = [mapping(tool.get("driver")), *map(mapping, extensions)]
-        if place is not None and 0 <= place < len(extensions):
-            homes = [mapping(extensions[place])]
-        index = whole(first(result, ("ruleIndex",)))
-        index = whole(reference.get("index")) if index is None else index
+        home = whole(mapping(reference.get("toolComponent")).get("index"))
+        home = home if home is not None and 0 <= home < len(self._extensions) else None
         rule_id = text(result.get("ruleId")) or text(reference.get("id"))
-        rules = items(homes[0].get("rules"))
+        index = whole(result.get("ruleIndex"))
+        index = whole(reference.get("index")) if index is None else index
+        rules = items((mapping(self._extensions[home]) if home is not None else self._driver).get("rules"))
         if index is not None and 0 <= index < len(rules):
             named = mapping(rules[index])
-            if not rule_id or _same_rule(text(named.get("id")), rule_id):
+            if not rule_id or text(named.get("id")) == rule_id or rule_id.startswith(text(named.get("id")) + "/"):
                 return named
-        every = (mapping(rule) for home in homes for rule in items(home.get("rules")))
-        return next((rule for rule in every if _same_rule(text(rule.get("id")), rule_id)), {})
+        known = self._by_id(home)
+        while rule_id and rule_id not in known:
+            rule_id = rule_id.rpartition("/")[0]
+        return known.get(rule_id, {})
 
-    def message(self, result: Json) -> str:
-        """The message as plain text: its own, or the rule's with the arguments put in (§3.11.7)."""
+    @property
+    def _driver(self) -> Json:
+        return mapping(mapping(self.run.get("tool")).get("driver"))
+
+    @property
+    def _extensions(self) -> Sequence[object]:
+        return items(mapping(self.run.get("tool")).get("extensions"))
+
+    def _by_id(self, home: int | None) -> dict[str, Json]:
+        """The rules of one extension, or of the driver and all extensions; the first of an id counts."""
+        if home not in self._indexes:
+            homes = (
+                [self._driver, *map(mapping, self._extensions)] if home is None else [mapping(self._extensions[home])]
+            )
+            every = [mapping(rule) for one in homes for rule in items(one.get("rules"))]
+            self._indexes[home] = {text(rule.get("id")): rule for rule in reversed(every)}
+        return self._indexes[home]
+
+    def said(self, result: Json) -> str:
+        """The message of a result."""
+        return self.message(result, self.rule(result))
+
+    def message(self, result: Json, rule: Json) -> str:
+        """The message as plain text: its own, or the rule's or tool's with the arguments put in (§3.11.7)."""
         message = mapping(result.get("message"))
         plain = text(message.get("text"))
         if not plain:
-            strings = mapping(self.rule(result).get("messageStrings"))
-            plain = text(mapping(strings.get(text(message.get("id")))).get("text")) or text(message.get("markdown"))
+            name = text(message.get("id"))
+            homes = (rule.get("messageStrings"), self._driver.get("globalMessageStrings"))
+            strings = (text(mapping(mapping(home).get(name)).get("text")) for home in homes)
+            plain = next(filter(None, strings), "") or text(message.get("markdown"))
         arguments = [text(value) for value in items(message.get("arguments"))]
         if arguments:
             plain = _PLACEHOLDER.sub(lambda m: arguments[int(m[1])] if int(m[1]) < len(arguments) else m[0], plain)
-        return _LINK.sub(r"\1", plain).strip()
+        return (_LINK.sub(r"\1", plain) if "](" in plain else plain).strip()
 
     def path(self, location: Json) -> str:
         """The path of an artifactLocation (§3.4): through the run's artifacts and base URIs."""
@@ -166,8 +188,13 @@ class _Run:
         return joined if joined.startswith("file:") else ""
 
     def failures(self) -> Iterator[tuple[str, str]]:
-        """(path or nothing, message) of what the tool could not do (§3.20.21, §3.58)."""
+        """(path or nothing, message) of what the tool could not do (§3.20.21, §3.58), or what is not here."""
+        if mapping(self.run.get("externalPropertyFileReferences")).get("results"):
+            yield "", "results stand in external property files, which are not read"
         for value in items(self.run.get("invocations")):
+            if mapping(value).get("executionSuccessful") is False and not items(self.run.get("results")):
+                why = text(mapping(value).get("exitCodeDescription")) or "without a reason"
+                yield "", f"the tool says that its run failed: {title_of(why)}"
             for key in ("toolExecutionNotifications", "toolConfigurationNotifications"):
                 for note in map(mapping, items(mapping(value).get(key))):
                     if note.get("level") == "error":
@@ -180,11 +207,21 @@ class _Run:
         changes = [mapping(change) for change in items(fix.get("artifactChanges"))]
         if len(changes) != 1 or self.path(mapping(changes[0].get("artifactLocation"))) != path:
             return []
-        data = self.reading.head(path)
-        lines = decode_text(data).split("\n") if data is not None else []
+        lines = self.reading.lines(path) or ()
         in_utf16 = self.run.get("columnKind") != "unicodeCodePoints"  # §3.14.17: UTF-16 is the default
         replacements = map(mapping, items(changes[0].get("replacements")))
         return [edit for replacement in replacements if (edit := _edit(replacement, lines, in_utf16))]
+
+    def _placed(self, region: Json, path: str) -> Json:
+        """A region with its line where it has an offset in characters only (§3.30.9)."""
+        offset = whole(region.get("charOffset"))
+        if "startLine" in region or offset is None or offset < 0:
+            return region
+        for number, line in enumerate(self.reading.lines(path) or (), 1):
+            if offset <= len(line):
+                return {"startLine": number, "startColumn": offset + 1}
+            offset -= len(line) + 1
+        return region
 
 
 def _physical(located: Json) -> Json:
@@ -192,7 +229,7 @@ def _physical(located: Json) -> Json:
     return mapping(mapping(next(iter(items(located.get("locations"))), None)).get("physicalLocation"))
 
 
-def _edit(replacement: Json, lines: list[str], in_utf16: bool) -> Edit | None:
+def _edit(replacement: Json, lines: Sequence[str], in_utf16: bool) -> Edit | None:
     region = mapping(replacement.get("deletedRegion"))
     start, end = line_number(region.get("startLine")), line_number(region.get("endLine"))
     if start is None:
@@ -223,16 +260,7 @@ def _level(result: Json, rule: Json) -> str:
     return text(result.get("level")) or default or "warning"
 
 
-def _same_rule(known: str, wanted: str) -> bool:
-    """§3.52.4: `CA1000/1` is a part of rule `CA1000`."""
-    return bool(known) and (wanted == known or wanted.startswith(known + "/"))
-
-
 def _category(rule: Json) -> Category:
     properties = mapping(rule.get("properties"))
     tags = [text(tag).lower() for tag in items(properties.get("tags"))]
     return "security" if "security" in tags or "security-severity" in properties else "other"
-
-
-def _web(url: str) -> str | None:
-    return url if url.startswith(("https://", "http://")) else None

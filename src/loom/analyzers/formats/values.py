@@ -44,3 +44,8 @@ def line_number(value: object) -> int | None:
 def first(source: Mapping[str, object], names: Sequence[str]) -> object:
     """The value of the first of `names` that is there and not null, else None."""
     return next((source[name] for name in names if source.get(name) is not None), None)
+
+
+def web(url: str) -> str | None:
+    """The address if it is one of the web, else None: it becomes a link."""
+    return url if url.startswith(("https://", "http://")) else None
