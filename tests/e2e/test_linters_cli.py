@@ -138,7 +138,7 @@ def test_a_configured_linter_that_is_missing_is_told_with_how_to_install_it(benc
     bench.start(**RUFF)
     bench.change()
     ran, result = bench.review()
-    assert linters(result) == {"linter/ruff": ("skipped", "Ruff is not installed")}
+    assert linters(result) == {"linter/ruff": ("skipped", "not installed")}
     assert [p["hint"] for p in result["pipelines"] if p["kind"] == "linter"] == ["pip install ruff"]
     assert (result["outcome"]["complete"], ran.code) == (True, 0)
 
@@ -317,7 +317,7 @@ def test_a_linter_that_is_installed_in_the_checkout_runs_only_where_that_was_acc
     # In a CI job the checkout is the change: what it installed is not asked.
     bench.repo.branch("feature")
     bench.repo.commit("the change")
-    why = "ESLint is installed only inside the checkout, which was not accepted"
+    why = "installed only inside the checkout, which was not accepted"
     result = bench.review("--pipeline", "linter/eslint", "--base", "main", **CI)[1]
     assert linters(result) == {"linter/eslint": ("skipped", why)}
     assert bench.calls("eslint") == []
@@ -329,7 +329,7 @@ def test_a_linter_that_a_branch_brings_along_never_runs(bench: Bench) -> None:
     bench.change()
     assert loom("trust", cwd=bench.repo.root, env={"PATH": bench.path}).code == 0
     _, result = bench.review("--pipeline", "linter/eslint")
-    assert linters(result) == {"linter/eslint": ("skipped", "ESLint is not installed")}
+    assert linters(result) == {"linter/eslint": ("skipped", "not installed")}
     assert not (bench.repo.root / "ran").exists()
 
 
@@ -344,7 +344,7 @@ def test_a_program_of_an_unaccepted_checkout_does_not_run_for_a_harmless_linter(
     else:
         (bench.bin / "ruff").symlink_to(program)
     _, result = bench.review("--pipeline", "linters", PATH=path)
-    why = "Ruff is installed only inside the checkout, which was not accepted"
+    why = "installed only inside the checkout, which was not accepted"
     assert linters(result) == {"linter/ruff": ("skipped", why)}
     assert bench.calls("ruff") == []
 

@@ -227,9 +227,9 @@ class Linting:
         except ScriptError:
             inside = any(self._installed(row, folder) for folder in planned.folders) or _is_on(path, row.program)
             if not inside or programs.may_be_brought_along:
-                return f"{row.title} is not installed", row.install
+                return "not installed", row.install
             how = "install it outside of it" if self._host.in_ci else f"install it outside of it, or {self._opened.how}"
-            return f"{row.title} is installed only inside the checkout, which was not accepted", how
+            return "installed only inside the checkout, which was not accepted", how
         return None
 
     def _local(self, row: Linter, folder: str) -> str | None:

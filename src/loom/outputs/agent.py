@@ -153,7 +153,7 @@ def _fix(suggestion: Suggestion, file: ResultFile | None) -> Iterator[str]:
 
 
 def _gap(gap: summary.Gap, word: str) -> str:
-    who = f" by {_word(gap.pipeline.name)} {gap.pipeline.status}" if gap.pipeline else ""
+    who = f" by {_word(gap.who.replace(', ', ','))} {gap.pipeline.status}" if gap.pipeline else ""
     paths = "".join(f" {_path(path)}" for path in gap.paths[:_MOST_NAMES])
     more = f" +{len(gap.paths) - _MOST_NAMES}" if len(gap.paths) > _MOST_NAMES else ""
     hint = f" ({gap.hint})" if gap.hint else ""

@@ -137,7 +137,7 @@ def _run_note(result: ReviewResult) -> _Note | None:
 def _missing(result: ReviewResult) -> list[str]:
     rows = [f"error: {_said(notice)}" for notice in result.errors]
     for gap in summary.gaps(result):
-        who = f" by {one_line(gap.pipeline.name, 60)} ({gap.pipeline.status})" if gap.pipeline else ""
+        who = f" by {one_line(gap.who, 200)} ({gap.pipeline.status})" if gap.pipeline else ""
         hint = f" ({gap.hint})" if gap.hint else ""
         paths = f": {summary.listed(gap.paths[:6], 6)}" if gap.paths else ""
         more = f" and {len(gap.paths) - 6:,} more" if len(gap.paths) > 6 else ""

@@ -181,7 +181,7 @@ def _gaps(result: ReviewResult) -> Iterator[str]:
         return
     rows = ["**Left out**" if result.outcome.complete else "**Not reviewed**", ""]
     for gap in gaps[:_MOST]:
-        who = f"{_code(gap.pipeline.name, 60)} {_STATUS[gap.pipeline.status]}: " if gap.pipeline else ""
+        who = f"{_code(gap.who, 300)} {_STATUS[gap.pipeline.status]}: " if gap.pipeline else ""
         hint = f" ({_inline(gap.hint, 200)})" if gap.hint else ""
         paths = summary.listed([_code(path, 100) for path in gap.paths[:6]], 6)
         more = f" and {len(gap.paths) - 6:,} more" if len(gap.paths) > 6 else ""
@@ -214,16 +214,17 @@ def _summaries(result: ReviewResult) -> Iterator[str]:
 
 
 def _pipelines(result: ReviewResult) -> Iterator[str]:
-    if not result.pipelines:
+    pipelines = summary.at_work(result)
+    if not pipelines:
         return
     spent = summary.spent(result)
     rows = [
         "| pipeline | status | model | found | requests | cached | tokens in | out | cost | time |",
         "|---|---|---|" + "--:|" * 7,
     ]
-    rows += [_pipeline(pipeline, result) for pipeline in result.pipelines[:_MOST]]
-    if len(result.pipelines) > _MOST:
-        rows.append(f"| {len(result.pipelines) - _MOST:,} more" + " |" * 10)
+    rows += [_pipeline(pipeline, result) for pipeline in pipelines[:_MOST]]
+    if len(pipelines) > _MOST:
+        rows.append(f"| {len(pipelines) - _MOST:,} more" + " |" * 10)
     heading = f"Pipelines: {spent}" if spent else "Pipelines"
     yield "<details>\n<summary>" + heading + "</summary>\n\n" + "\n".join(rows) + "\n\n</details>"
 

@@ -215,7 +215,7 @@ def _notifications(result: ReviewResult) -> Iterator[Json]:
     for notice in result.warnings:
         yield _notification("warning", notice.slug, _notice(notice))
     for gap in summary.gaps(result):
-        who = f"by {gap.pipeline.name} ({gap.pipeline.status}): " if gap.pipeline else ""
+        who = f"by {gap.who} ({gap.pipeline.status}): " if gap.pipeline else ""
         text = f"Not reviewed {who}{gap.reason}" if who else f"Not reviewed: {gap.reason}"
         serious = gap.pipeline is not None and gap.pipeline.required and gap.pipeline.status != "skipped"
         yield _notification("error" if serious else "note", "not-reviewed", text, gap.paths)

@@ -11,10 +11,13 @@ from typing import Literal
 
 from loom.core.finding import Finding, Severity, Suggestion
 from loom.core.result import PipelineOutcome, ReviewResult
+from loom.infra.text import one_line
 
 Tone = Literal["clean", "findings", "blocked", "incomplete", "nothing"]
 """clean: everything was looked at and nothing found. Only this one may look green."""
 
+_NAMED = 8
+"""Names that are listed before the rest is counted."""
 _PLURALS = {"branch": "branches", "retry": "retries"}
 
 
@@ -147,6 +150,13 @@ class Gap:
     """Files or hunk ids."""
     pipeline: PipelineOutcome | None = None
     """None: the files were looked at by no pipeline."""
+    others: tuple[PipelineOutcome, ...] = ()
+    """Skipped for the same reason: thirty linters that are not installed are one thing to know."""
+
+    @property
+    def who(self) -> str:
+        """The pipelines by name; empty when it is about files alone."""
+        return listed([one_line(p.name, 40) for p in (self.pipeline, *self.others) if p is not None], _NAMED)
 
 
 def gaps(result: ReviewResult) -> tuple[Gap, ...]:
@@ -155,12 +165,29 @@ def gaps(result: ReviewResult) -> tuple[Gap, ...]:
     for file in result.files:
         if not file.reviewed or file.reason:
             by_reason.setdefault(file.reason or "no pipeline looks at it", []).append(file.path)
-    pipelines = [
-        Gap(p.reason or "no reason given", p.hint, p.not_reviewed, p)
-        for p in result.pipelines
-        if p.status != "ok" or p.not_reviewed
+    return (*_pipeline_gaps(result), *(Gap(reason, paths=tuple(paths)) for reason, paths in by_reason.items()))
+
+
+def _pipeline_gaps(result: ReviewResult) -> list[Gap]:
+    """One for each pipeline that has any; those that were skipped for the same reason are one."""
+    alike: dict[tuple[object, ...], list[PipelineOutcome]] = {}
+    for p in result.pipelines:
+        if p.status != "ok" or p.not_reviewed:
+            together = p.status == "skipped" and not p.not_reviewed
+            alike.setdefault((p.reason,) if together else (p.reason, p.name), []).append(p)
+    return [
+        Gap(first.reason or "no reason given", _hints(first, rest), first.not_reviewed, first, tuple(rest))
+        for first, *rest in alike.values()
     ]
-    return (*pipelines, *(Gap(reason, paths=tuple(paths)) for reason, paths in by_reason.items()))
+
+
+def _hints(first: PipelineOutcome, rest: Sequence[PipelineOutcome]) -> str:
+    return listed(list(dict.fromkeys(p.hint for p in (first, *rest) if p.hint)), 3)
+
+
+def at_work(result: ReviewResult) -> tuple[PipelineOutcome, ...]:
+    """The pipelines there are figures of. Those that were skipped are named, with the reason, in the gaps."""
+    return tuple(p for p in result.pipelines if p.status != "skipped")
 
 
 def listed(items: Sequence[str], most: int) -> str:

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from loom.core.finding import Finding
-from loom.core.result import Notice, PipelineOutcome, ResultFile, ReviewResult
+from loom.core.result import Notice, PipelineOutcome, PipelineStatus, ResultFile, ReviewResult
 from loom.infra.text import one_line, to_terminal
 from loom.outputs import summary
 from loom.outputs.addresses import also
@@ -260,7 +260,7 @@ class _Page:
             self._rule("not reviewed", style="bold magenta")
         for gap in gaps:
             if gap.pipeline is not None:
-                self._pipeline_gap(gap, gap.pipeline)
+                self._pipeline_gap(gap, gap.pipeline.status)
         files = [gap for gap in gaps if gap.pipeline is None]
         if files:
             if len(files) < len(gaps):
@@ -271,9 +271,9 @@ class _Page:
             self._print(grid, indent=3)
         self._print()
 
-    def _pipeline_gap(self, gap: summary.Gap, pipeline: PipelineOutcome) -> None:
-        status = (pipeline.status, STATUS_STYLE[pipeline.status])
-        self._print(self._hanging((self._line(pipeline.name, 40), "bold"), status), indent=3)
+    def _pipeline_gap(self, gap: summary.Gap, status: PipelineStatus) -> None:
+        said = (status, STATUS_STYLE[status])
+        self._print(self._hanging((self._line(gap.who, 400), "bold"), said), indent=3)
         for text, style in ((gap.reason, ""), (gap.hint, "dim"), (self._names(gap.paths), "dim")):
             if text:
                 self._prose(text, indent=5, style=style)
@@ -339,7 +339,7 @@ class _Page:
         return self._text((str(n), "bold") if n else (self.glyphs.dash, "dim"))
 
     def _pipelines(self) -> Table:
-        rows = [self._pipeline(pipeline) for pipeline in self.result.pipelines]
+        rows = [self._pipeline(pipeline) for pipeline in summary.at_work(self.result)]
         # What no pipeline has (a model, tokens, when only built-in ones ran) needs no column, and a model's name no
         # place on a narrow screen.
         shown = [n for n, _ in enumerate(_COLUMNS) if any(len(row[n]) for row in rows)]

@@ -50,7 +50,7 @@ def _body(result: ReviewResult, look: Look) -> Iterator[str]:
     for aside in (summary.dropped(result), summary.masked(result)):
         if aside:
             yield _line(f"note: {aside}", 600)
-    for pipeline in result.pipelines:
+    for pipeline in summary.at_work(result):
         yield _pipeline(pipeline, result)
     if counted := _counts(result):
         yield counted
@@ -94,7 +94,7 @@ def _gap(gap: summary.Gap, what: str) -> Iterator[str]:
         for path in gap.paths:
             yield _line(f"{what}: {path}: {gap.reason}")
         return
-    yield _line(f"{what} by {gap.pipeline.name} ({gap.pipeline.status}): {gap.reason}", 600)
+    yield _line(f"{what} by {gap.who} ({gap.pipeline.status}): {gap.reason}", 600)
     if gap.hint:
         yield _BAR + _line(gap.hint, 600)
     for path in gap.paths:

@@ -89,7 +89,7 @@ class Row:
 
 def rows(result: ReviewResult) -> tuple[Row, ...]:
     """A row a pipeline."""
-    return tuple(_row(p, result) for p in result.pipelines)
+    return tuple(_row(p, result) for p in summary.at_work(result))
 
 
 def _row(p: PipelineOutcome, result: ReviewResult) -> Row:
