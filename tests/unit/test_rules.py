@@ -150,6 +150,15 @@ def test_what_tests_do_on_purpose_is_not_reported_there(path: str) -> None:
     assert len(run({"src/latest.py": text}).findings) == 2
 
 
+def test_code_that_nobody_wrote_by_hand_is_left_alone_and_named() -> None:
+    wrong = "if (typeof x === 'array') f();"
+    report = run({"app.min.js": wrong + "g();" * 300, "vendor/lib.js": wrong, "c.js": wrong})
+    assert [(f.path, f.rule) for f in report.findings] == [("c.js", "invalid-typeof")]
+    assert [n.message for n in report.notices] == [
+        "what rules match in lines of more than 1000 characters (minified code) is left out: app.min.js"
+    ]
+
+
 def test_files_that_no_rule_knows_and_links_are_left_alone() -> None:
     files, known = change({"a.xyz": "x is 1\n", "a.py": "x is 1\n"})
     link = replace(files.files[1], new_mode="120000")

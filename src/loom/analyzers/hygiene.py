@@ -17,17 +17,13 @@ from loom.core.change import ChangeSet, Files
 from loom.core.diff import FileChange, Line, decode_text
 from loom.core.finding import RawFinding, Severity
 from loom.infra import regex
-from loom.infra.file_kinds import is_vendored
+from loom.infra.file_kinds import in_tests, is_vendored
 
 # Where lines that look like leftovers are the subject: markup underlines titles with `=======`, patches and
 # recordings quote.
 _PROSE = frozenset(("md", "mdx", "markdown", "rst", "adoc", "asciidoc", "txt", "tex", "org", "pod", "html", "htm"))
 _QUOTES = frozenset(("diff", "patch", "snap", "golden", "approved", "ambr", "ipynb", "svg", "lock"))
 
-_TEST_FILE = re.compile(
-    r"(?i)(?:^|/)(?:tests?|specs?|__tests__|cypress|e2e|playwright)/|[._-](?:tests?|spec|cy|e2e)\.[^/]+$|(?:^|/)test_[^/]+$"
-    r"|[^/](?:Tests?|Spec)\.\w+$"
-)
 _START, _MIDDLE, _END = re.compile(r"<{7}(?: .*)?\r?"), re.compile(r"={7}\r?"), re.compile(r">{7}(?: .*)?\r?")
 
 # Data that nobody reviews line by line; hiding the diff of these is what .gitattributes is for.
@@ -73,7 +69,7 @@ def _file(file: FileChange) -> Iterator[RawFinding]:
         return
     for pattern, rule, severity, title, message in FILES:
         if _compiled(pattern).fullmatch(name):
-            if rule == "hygiene/key-file" and _TEST_FILE.search(file.path):
+            if rule == "hygiene/key-file" and in_tests(file.path):
                 severity = Severity.INFO  # keys made for tests
             yield RawFinding(
                 path=file.path, severity=severity, category="other", rule=rule, title=title, message=message
@@ -137,7 +133,7 @@ def _triads(lines: list[Line]) -> Iterator[tuple[int, int]]:
 
 def _leftovers(file: FileChange) -> Iterator[RawFinding]:
     ending = _ending(file.path)
-    is_test = _TEST_FILE.search(file.path) is not None
+    is_test = in_tests(file.path)
     rows = [row for row in LEFTOVERS if _applies(row, ending) and (is_test or not row.only_tests)]
     if not rows:
         return

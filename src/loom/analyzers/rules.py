@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from loom.core.errors import ConfigError
 from loom.core.finding import RawFinding
 from loom.core.result import Notice
 from loom.infra import syntax
+from loom.infra.file_kinds import in_tests, is_vendored
 from loom.infra.globs import Globs
 from loom.infra.syntax import Match
 
@@ -26,11 +26,10 @@ MAX_SPAN = 10
 
 __all__ = ("MAX_SPAN", "Rule", "Rules", "load", "pack", "read")
 
+MAX_LINE = 1_000
+"""Characters. In a longer line the code was written by a program, and a comment points at everything."""
+
 _RULE_HELP = "https://ast-grep.github.io/reference/rule.html"
-_TEST_PATH = re.compile(
-    r"(^|/)([Tt]ests?|__tests__|testing|testdata|fixtures|spec|specs|e2e)/|(^|/)(test_[^/]*|conftest)\.py$"
-    r"|[._](test|spec)\.\w+$|[a-z0-9](Tests?|IT|Spec)\.(java|kt|kts|cs|php|scala|groovy|swift)$|(^|/)[^/]*\.Tests?/"
-)
 _NOT_CODE = frozenset(("120000", "160000"))  # git modes: a symbolic link, a submodule
 
 
@@ -89,12 +88,14 @@ class _Touched:
 
     @property
     def in_tests(self) -> bool:
-        return _TEST_PATH.search(self.file.path) is not None
+        return in_tests(self.file.path)
 
 
 def _added(file: FileChange) -> Iterator[tuple[str, frozenset[int]]]:
     """A file's language and its new lines, where rules can be about them."""
-    if file.binary or file.new_mode in _NOT_CODE or (language := syntax.rule_language_of(file.path)) is None:
+    if file.binary or file.new_mode in _NOT_CODE or is_vendored(file.path):
+        return
+    if (language := syntax.rule_language_of(file.path)) is None:
         return
     if added := frozenset(file.added_lines()):
         yield language, added
@@ -109,6 +110,8 @@ class _Work:
     findings: list[RawFinding] = field(default_factory=list)
     not_reviewed: list[str] = field(default_factory=list)
     hunks_only: list[str] = field(default_factory=list)
+    minified: set[str] = field(default_factory=set)
+    """Files with matches in lines that nobody wrote by hand."""
     globs: dict[tuple[str, ...], Globs] = field(default_factory=dict)
 
     def look_at(self, item: _Touched, files: Files) -> None:
@@ -143,7 +146,11 @@ class _Work:
             except syntax.RuleError as error:  # only what `check` cannot see without a text
                 self._notice_once(Notice("rule-file", f"{rule.file}:{variant.line}: {error}", FORMAT))
                 continue
-            found += _findings(item, piece, rule, variant, matches)
+            for finding in _findings(item, piece, rule, variant, matches):
+                if any(len(line) > MAX_LINE for line in (finding.quote or "").split("\n")):
+                    self.minified.add(item.file.path)
+                else:
+                    found.append(finding)
         # The same fact twice on one line (`f(a=[], b=[])`) is one comment.
         first = {(finding.line, finding.rule): finding for finding in reversed(found)}
         self.findings += sorted(first.values(), key=lambda finding: (finding.line or 0, finding.rule or ""))
@@ -172,6 +179,12 @@ class _Work:
             )
             hint = "review from a repository (--base, --commit) instead of a bare diff"
             self.notices.append(Notice("rules-hunks-only", message, hint))
+        if self.minified:
+            names = ", ".join(sorted(self.minified)[:3]) + (" …" if len(self.minified) > 3 else "")
+            message = (
+                f"what rules match in lines of more than {MAX_LINE} characters (minified code) is left out: {names}"
+            )
+            self.notices.append(Notice("rules-minified", message))
         # A team's rule that did not run is a gap in the review: said in the notices with its place, counted here.
         broken = [notice.message for notice in self.notices if notice.slug == "rule-file"]
         return Report(tuple(self.findings), tuple(self.not_reviewed), tuple(self.notices), tuple(broken))

@@ -11,7 +11,10 @@ LOCK_FILES = frozenset((
     "go.work.sum", "gradle.lockfile", "packages.lock.json", "mix.lock", "pubspec.lock", "Podfile.lock",
     "Package.resolved", "flake.lock", ".terraform.lock.hcl",
 ))  # fmt: skip
-VENDORED = ("node_modules/", "bower_components/", "vendor/", "third_party/", "third-party/", "Pods/", "Carthage/")
+VENDORED = (
+    "node_modules/", "bower_components/", "vendor/", "third_party/", "third-party/", "Pods/", "Carthage/",
+    "wwwroot/lib/",
+)  # fmt: skip
 GENERATED_ENDS = (
     ".pb.go", ".pb.gw.go", "_pb2.py", "_pb2_grpc.py", "_pb2.pyi", ".pb.cc", ".pb.h", "_generated.go", ".g.dart",
     ".freezed.dart", ".g.cs", ".Designer.cs", ".designer.cs", ".min.js", ".min.css", ".min.mjs", ".bundle.js",
@@ -24,6 +27,11 @@ _TEST_NAME = re.compile(
     r"(?:^|/)(?:test_[^/]*\.py|[^/]*_tests?\.(?:py|go|rb|rs|dart|cc|cpp|c|exs?)|[^/]*_spec\.(?:rb|lua)"
     r"|[^/]*[.-](?:test|spec|cy|e2e)\.[cm]?[jt]sx?"
     r"|[^/]+(?:Tests?|Spec|IT)\.(?:java|kt|kts|scala|groovy|cs|swift|php|m|mm)|[^/]+\.bats|test-[^/]*\.[cm]?js)$"
+)
+# Folders of tests in all their spellings: tests/, src/jvmTest/, Shop.UnitTests/, __tests__/, git's t/, Go's testdata/.
+_TEST_FOLDER = re.compile(
+    r"(?:^|/)(?:t|[Ss]pecs?|e2e|cypress|playwright|testing|test-?data|[Ff]ixtures|__tests__|__mocks__)/"
+    r"|(?:^|[/._-])(?:[Uu]nit|[Ii]ntegration|[Ff]unctional)?[-_]?[Tt]ests?/|[a-z0-9]Tests?/"
 )
 
 
@@ -45,3 +53,8 @@ def is_vendored(path: str) -> bool:
 def is_test(path: str) -> bool:
     """Whether a file is one of tests by the naming of its language; what merely lies in a folder of tests is not."""
     return _TEST_NAME.search(path) is not None
+
+
+def in_tests(path: str) -> bool:
+    """Whether a file belongs to tests: it is one, or lies in a folder of them."""
+    return is_test(path) or _TEST_FOLDER.search(path) is not None or path.rpartition("/")[2] == "conftest.py"
