@@ -9,7 +9,7 @@ from loom.infra.file_kinds import in_tests, is_test
 IN_TESTS = [
     "tests/a.py", "app/conftest.py", "src/jvmTest/a.kt", "Shop.UnitTests/a.cs", "Shop/UnitTest/a.cs", "t/lib-test.sh",
     "src/test/java/A.java", "pkg/testdata/a.go", "unit-tests/a.rb", "web/__tests__/a.ts", "spec/a_spec.rb", "a_test.go",
-    "cart.spec.ts", "CartTests.cs", "test_cart.py",
+    "cart.spec.ts", "CartTests.cs", "test_cart.py", "fuzz/parse.go",
 ]  # fmt: skip
 NOT = [
     "contest/a.py", "latest/a.py", "src/greatest/a.js", "attests/a.rb", "protest/x.py", "src/spectrum/a.c",

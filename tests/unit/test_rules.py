@@ -155,7 +155,7 @@ def test_code_that_nobody_wrote_by_hand_is_left_alone_and_named() -> None:
     report = run({"app.min.js": wrong + "g();" * 300, "vendor/lib.js": wrong, "c.js": wrong})
     assert [(f.path, f.rule) for f in report.findings] == [("c.js", "invalid-typeof")]
     assert [n.message for n in report.notices] == [
-        "what rules match in lines of more than 1000 characters (minified code) is left out: app.min.js"
+        "what rules match in lines of more than 400 characters (minified code) is left out: app.min.js"
     ]
 
 

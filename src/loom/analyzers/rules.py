@@ -26,7 +26,7 @@ MAX_SPAN = 10
 
 __all__ = ("MAX_SPAN", "Rule", "Rules", "load", "pack", "read")
 
-MAX_LINE = 1_000
+MAX_LINE = 400
 """Characters. In a longer line the code was written by a program, and a comment points at everything."""
 
 _RULE_HELP = "https://ast-grep.github.io/reference/rule.html"

@@ -30,7 +30,7 @@ _TEST_NAME = re.compile(
 )
 # Folders of tests in all their spellings: tests/, src/jvmTest/, Shop.UnitTests/, __tests__/, git's t/, Go's testdata/.
 _TEST_FOLDER = re.compile(
-    r"(?:^|/)(?:t|[Ss]pecs?|e2e|cypress|playwright|testing|test-?data|[Ff]ixtures|__tests__|__mocks__)/"
+    r"(?:^|/)(?:t|[Ss]pecs?|e2e|cypress|playwright|testing|test-?data|[Ff]ixtures|fuzz(?:ing)?|__tests__|__mocks__)/"
     r"|(?:^|[/._-])(?:[Uu]nit|[Ii]ntegration|[Ff]unctional)?[-_]?[Tt]ests?/|[a-z0-9]Tests?/"
 )
 
