@@ -143,10 +143,16 @@ def _cards(findings: Sequence[Finding], files: Mapping[str, int], sources: Seque
                 id=identity,
                 file=files[finding.path],
                 sources=tuple(sources.index(name) for name in _sources(finding)),
-                command=f"loom ignore {finding.fingerprint}" if real else "",
+                command=_ignoring(finding) if real else "",
             )
         )
     return cards
+
+
+def _ignoring(finding: Finding) -> str:
+    """The command that silences it; a blocker is only silenced for a reason."""
+    reason = " --reason WHY" if finding.severity is Severity.BLOCKER else ""
+    return f"loom ignore {finding.fingerprint}{reason}"
 
 
 def _shown_whole(files: Mapping[str, ResultFile], named: set[str]) -> set[str]:
