@@ -116,3 +116,21 @@ def test_without_a_review_the_error_says_what_to_do(tmp_path: Path) -> None:
     assert ran.code == 2
     assert "there is no last result" in ran.err
     assert "run `loom review` first" in ran.err
+
+
+def test_a_secret_beside_a_fix_is_not_printed(repo: Repo) -> None:
+    secret = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    repo.write({"check.py": f'KEY = "{secret}"\n{AFTER}'})
+    assert loom("review", cwd=repo.root).code == 1
+    ran = loom("fix", "--yes", cwd=repo.root)
+    assert ran.code == 0
+    assert secret not in ran.out + ran.err
+    assert ' KEY = "[REDACTED:github-token:1]"' in ran.out
+    assert text(repo) == f'KEY = "{secret}"\n{FIXED}'
+
+
+def test_what_was_fixed_before_is_said_so(repo: Repo) -> None:
+    assert loom("fix", "--yes", cwd=repo.root).code == 0
+    again = loom("fix", "--yes", cwd=repo.root)
+    assert again.code == 0
+    assert again.out.count("already there:") == 2

@@ -41,7 +41,7 @@ def fix_command(
     from loom.cli import results, wiring
     from loom.cli.host import this_host
     from loom.core.errors import UsageError
-    from loom.engine.fix import fixes
+    from loom.engine.fix import DONE, fixes
     from loom.infra.checkout import read_regular
 
     if yes and dry_run:
@@ -60,7 +60,7 @@ def fix_command(
     _show(made, coloured=sys.stdout.isatty() and not host.environ.get("NO_COLOR"))
     if made.files and not dry_run and _agreed(made, yes=yes):
         _write(made.files, root)
-    if made.refused:
+    if any(refused.reason != DONE for refused in made.refused):
         raise typer.Exit(3)
 
 
@@ -92,14 +92,21 @@ def _about(finding: Finding) -> str:
 
 
 def _refusal(refused: Refused) -> str:
+    from loom.engine.fix import DONE
+
+    if refused.reason == DONE:
+        return f"already there: {_about(refused.finding)}"
     return f"not applied: {_about(refused.finding)}: {refused.reason}"
 
 
 def _diff(file: FixedFile) -> Iterator[str]:
-    """A unified diff, line by line, without line ends."""
+    """A unified diff, line by line, without line ends; secrets masked, as in every output."""
+    from loom.cli import wiring
     from loom.core.diff import decode_text
 
     old, new = (decode_text(data).removesuffix("\n").split("\n") for data in (file.before, file.after))
+    shown, _ = wiring.masker().mask_lines([*old, *new])  # together: the same secret gets the same mark
+    old, new = shown[: len(old)], shown[len(old) :]
     yield from difflib.unified_diff(old, new, f"a/{file.path}", f"b/{file.path}", lineterm="")
 
 

@@ -15,6 +15,7 @@ from loom.core.result import ResultFile, ReviewResult
 from loom.infra.syntax import damages, language_of
 
 CHANGED = "the code there has changed since the review"
+DONE = "the file reads as suggested"
 _CONTEXT = 3
 """Lines on either side that tell one of several equal places from the others."""
 
@@ -106,9 +107,12 @@ def _edit(finding: Finding, suggestion: Suggestion, lines: list[bytes], shown: R
     wanted = range(suggestion.line, suggestion.end_line + 1)
     if any(number not in texts for number in wanted):
         return "the result does not hold the lines it replaces; review again"
-    first = _find([texts[n] for n in wanted], suggestion.line - 1, texts, [decode_text(line) for line in lines])
+    now = [decode_text(line) for line in lines]
+    first = _find([texts[n] for n in wanted], suggestion.line - 1, texts, now)
     if first is None:
-        return CHANGED
+        there = suggestion.text.split("\n") if suggestion.text else []
+        done = there and _find(there, suggestion.line - 1, texts, now, around=len(wanted)) is not None
+        return DONE if done else CHANGED
     ending = b"\r" if lines[first].endswith(b"\r") else b""
     new = tuple(line.encode() + ending for line in suggestion.text.split("\n")) if suggestion.text else ()
     return _Edit(first, first + len(wanted), new, finding)
@@ -131,12 +135,16 @@ def _quoted(finding: Finding) -> Mapping[int, str]:
     return dict(enumerate(finding.quote.split("\n"), finding.line))
 
 
-def _find(wanted: list[str], at: int, texts: Mapping[int, str], lines: list[str]) -> int | None:
-    """The index of the first of the wanted lines: where it was, or the only place that reads the same around it."""
+def _find(
+    wanted: list[str], at: int, texts: Mapping[int, str], lines: list[str], *, around: int | None = None
+) -> int | None:
+    """The index of the first of the wanted lines: where it was, or the only place that reads the same around it.
+    `around`: how many lines of the reviewed file they stand for, where that is not their own number."""
     if lines[at : at + len(wanted)] == wanted:
         return at
+    height = around or len(wanted)
     before = [texts[n] for n in range(at - _CONTEXT + 1, at + 1) if n in texts]
-    after = [texts[n] for n in range(at + len(wanted) + 1, at + len(wanted) + _CONTEXT + 1) if n in texts]
+    after = [texts[n] for n in range(at + height + 1, at + height + _CONTEXT + 1) if n in texts]
     block = [*before, *wanted, *after]
     starts = [n for n in range(len(lines) - len(block) + 1) if lines[n : n + len(block)] == block]
     return starts[0] + len(before) if len(starts) == 1 else None
