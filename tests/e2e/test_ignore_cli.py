@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +173,55 @@ def test_a_mark_that_a_change_brings_cannot_let_its_own_blocker_through(repo: Re
     repo.branch("next")
     repo.commit("more", {"b.py": mine + "more = 1\n"})
     assert review(repo, "--base", "main", env=CI)["findings"] == []
+
+
+CAUGHT = "try:\n    total([])\nexcept Exception as error:\n    report(error)\n"
+
+
+def play(folder: Path, name: str, *found: tuple[str, str, int, str]) -> None:
+    """A program on PATH that says what ruff or pylint would: (path, rule, line, message)."""
+    results = [
+        {
+            "ruleId": rule,
+            "level": "warning",
+            "message": {"text": message},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": path}, "region": {"startLine": line}}}],
+        }
+        for path, rule, line, message in found
+    ]
+    said = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": name}}, "results": results}]}
+    (folder / f"{name}.json").write_text(json.dumps(said))
+    program = folder / name
+    program.write_text(f'#!/bin/sh\ncat "{folder}/{name}.json"\nexit 1\n')
+    program.chmod(0o755)
+
+
+def test_what_is_ignored_stays_so_when_linters_are_installed_or_taken_away(tmp_path: Path) -> None:
+    made = Repo.init(tmp_path / "repo")
+    made.commit("first", {"a.py": "x = 1\n", "ruff.toml": "line-length = 100\n"})
+    made.write({"a.py": BUG + CAUGHT})
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    git = shutil.which("git")
+    assert git is not None
+    bare = {"PATH": os.pathsep.join((str(Path(git).parent), "/bin"))}
+    with_ruff = {"PATH": os.pathsep.join((str(bin_), bare["PATH"]))}
+
+    before = prints(review(made, env=bare))
+    assert set(before) == {MUTABLE}
+    play(
+        bin_,
+        "ruff",
+        ("a.py", "B006", 1, "Do not use mutable data structures for argument defaults"),
+        ("a.py", "BLE001", 6, "Do not catch blind exception: `Exception`"),
+    )
+    result = review(made, env=with_ruff)
+    assert [(f["sources"], f["rule"], f["state"]) for f in result["findings"]] == [
+        (["rules", "linter/ruff"], MUTABLE, "open"),
+        (["linter/ruff"], "BLE001", "new"),
+    ]
+    assert (prints(result)[MUTABLE], result["fixed"]) == (before[MUTABLE], [])
+    assert run(made, "ignore", before[MUTABLE], "--reason", "a cache", env=bare).code == 0
+    assert set(prints(review(made, env=with_ruff))) == {"BLE001"}
+    result = review(made, env=bare)
+    assert (prints(result), result["fixed"]) == ({}, [])

@@ -147,9 +147,49 @@ def test_a_linter_that_the_configuration_names_must_be_there(bench: Bench) -> No
     bench.start(**{".loom/config.yaml": "pipelines:\n  - {name: lint, uses: linter/ruff}\n"})
     bench.change()
     ran, result = bench.review()
-    assert linters(result) == {"lint": ("failed", "Ruff: ruff: program not found")}
+    assert linters(result) == {"lint": ("failed", "not installed")}
     assert [p["hint"] for p in result["pipelines"]] == ["pip install ruff"]
+    assert [p["not_reviewed"] for p in result["pipelines"]] == [["a.py"]]
     assert ran.code == 3
+    planned = loom("plan", cwd=bench.repo.root, env={"PATH": bench.path})
+    assert "not installed" in planned.out
+    assert "pip install ruff" in planned.out
+
+
+def test_a_named_linter_that_has_no_file_need_not_be_there(bench: Bench) -> None:
+    bench.start(**{".loom/config.yaml": "pipelines:\n  - {name: lint, uses: linter/ruff}\n"})
+    bench.repo.write({"deploy.yml": "a: 2\n"})
+    ran, result = bench.review()
+    assert linters(result)["lint"][0] == "skipped"
+    assert ran.code == 0
+
+
+GO = {"go.mod": "module x.example/y\n", "Makefile": "lint:\n\tgo vet ./...\n", "a.go": "package y\n"}
+
+
+@pytest.mark.parametrize(("there", "told"), [(True, ("ok", None)), (False, ("skipped", "not installed"))])
+def test_a_launcher_without_its_toolchain_is_no_linter(bench: Bench, there: bool, told: tuple[str, str | None]) -> None:
+    bench.start(**GO)
+    bench.repo.write({"a.go": "package y\n\nvar x = 1\n"})
+    bench.program("go", "exit 0" if there else 'echo "no toolchain" >&2; exit 1')
+    _, result = bench.review()
+    assert linters(result) == {"linter/go-vet": told}
+    asked = bench.calls("go")
+    assert [call.split()[-1] for call in asked] == (["version", "./..."] if there else ["version"])
+
+
+def test_a_diff_that_is_not_applied_is_reviewed_without_the_linters_that_see_only_the_checkout(bench: Bench) -> None:
+    bench.start(**RUFF)
+    bench.prints("ruff", sarif(("a.py", 2)))
+    diff = "--- a/a.py\n+++ b/a.py\n@@ -1 +1,2 @@\n x = 1\n+y = z\n"
+    (bench.bin / "c.diff").write_text(diff)
+    given = ("--diff", str(bench.bin / "c.diff"))
+    why = "the checkout holds other versions of the files under review"
+    ran, result = bench.review(*given)
+    assert linters(result) == {"linter/ruff": ("skipped", why)}
+    assert (bench.calls("ruff"), ran.code) == ([], 0)
+    bench.change()
+    assert linters(bench.review(*given)[1]) == {"linter/ruff": ("ok", None)}
 
 
 def test_a_name_that_the_catalogue_does_not_have_is_told_with_the_nearest(bench: Bench) -> None:
@@ -347,6 +387,47 @@ def test_a_program_of_an_unaccepted_checkout_does_not_run_for_a_harmless_linter(
     why = "installed only inside the checkout, which was not accepted"
     assert linters(result) == {"linter/ruff": ("skipped", why)}
     assert bench.calls("ruff") == []
+
+
+def test_how_to_let_a_program_of_the_checkout_run_is_true(bench: Bench) -> None:
+    bench.start(**RUFF, **{".gitignore": ".venv/\n"})
+    bench.change()
+    bench.prints("ruff", sarif(("a.py", 2)), place=bench.repo.root / ".venv" / "bin")
+    assert loom("trust", cwd=bench.repo.root, env={"PATH": bench.path}).code == 2  # there is nothing to accept
+    [hint] = [p["hint"] for p in bench.review()[1]["pipelines"] if p["kind"] == "linter"]
+    assert hint == "install it outside of it; or write a .loom/config.yaml, which can be accepted (`loom trust`)"
+    bench.repo.write({".loom/config.yaml": AUTO})
+    assert loom("trust", cwd=bench.repo.root, env={"PATH": bench.path}).code == 0
+    assert linters(bench.review()[1]) == {"linter/ruff": ("ok", None)}
+
+
+CAN_RUN = {
+    "perlcritic": (".perlcriticrc", "[Documentation::PodSpelling]\nspell_command = ./evil.sh\n", "a.pl"),
+    "djlint": (".djlint_rules.yaml", "- rule: {name: T1, message: x, python_module: evil}\n", "a.html"),
+    "checkstyle": (
+        "checkstyle.xml",
+        "<module name='Checker'><property name='cacheFile' value='k'/></module>\n",
+        "A.java",
+    ),
+    "trivy": ("trivy.yaml", "output: kept\n", "a.tf"),
+    "swiftlint": (".swiftlint.yml", "write_baseline: kept\n", "a.swift"),
+    "vale": (".vale.ini", "StylesPath = s\n[*.xml]\nTransform = t.xsl\n", "a.md"),
+}
+
+
+@pytest.mark.parametrize("name", CAN_RUN)
+def test_a_linter_whose_configuration_starts_programs_or_writes_files_waits_for_loom_trust(
+    bench: Bench, name: str
+) -> None:
+    config, text, file = CAN_RUN[name]
+    bench.start(**{config: text, "djlint.toml": "", file: ""})
+    bench.repo.write({file: "x\n"})
+    bench.program(name, "exit 0")
+    _, result = bench.review("--pipeline", "linters")
+    assert linters(result) == {f"linter/{name}": ("skipped", NOT_ACCEPTED)}
+    assert bench.calls(name) == []
+    _, result = in_ci(bench, **{config: text + "\n", file: "y\n"})
+    assert linters(result)[f"linter/{name}"] == ("failed", f"the change touches {config}, by which it runs code")
 
 
 def test_a_linter_sees_no_secret_of_the_environment(bench: Bench) -> None:

@@ -77,7 +77,7 @@ def test_as_text_for_people(repo: Repo) -> None:
         "4 files changed, 1 left out\n"
         "  app.py  +1 -1\n"
         "  docs/page.md  +1 -0\n"
-        "  package-lock.json  +1 -0  lock file: models are not asked about it\n"
+        "  package-lock.json  +1 -0\n"
         "  vendor/lib.js  +1 -0  left out, by triggers.ignore_paths: vendor/** (.loom/config.yaml:12)\n"
         "\n"
         "secrets (builtin) gets 3 files\n  app.py\n  docs/page.md\n  package-lock.json\n"

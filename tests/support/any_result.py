@@ -7,7 +7,7 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from loom.core.change import ChangeRef
-from loom.core.finding import CATEGORIES, Anchor, Finding, Severity, SourceRule, State, Suggestion
+from loom.core.finding import CATEGORIES, Anchor, Finding, RawFinding, Severity, SourceRule, State, Suggestion
 from loom.core.result import (
     Action,
     Dropped,
@@ -18,6 +18,7 @@ from loom.core.result import (
     PipelineOutcome,
     PipelineStatus,
     Placement,
+    RawUnit,
     Redaction,
     ResultFile,
     ResultHunk,
@@ -67,6 +68,7 @@ _FINDINGS = st.builds(
     deterministic_severity=st.none() | st.sampled_from(Severity),
     rule_url=_MAYBE,
     also=_some(st.builds(SourceRule, TEXT, TEXT, _MAYBE)),
+    aliases=_some(TEXT),
     state=st.sampled_from(get_args(State)),
 )
 _HUNKS = st.builds(
@@ -120,6 +122,32 @@ _CHANGES = st.builds(
     merge_base=_MAYBE,
     trusted=st.booleans(),
 )
+_RAW = st.builds(
+    RawFinding,
+    path=TEXT,
+    message=TEXT,
+    title=TEXT,
+    line=_LINE,
+    end_line=_LINE,
+    column=_LINE,
+    side=st.sampled_from(["new", "old"]),
+    severity=st.none() | st.sampled_from(Severity),
+    category=st.sampled_from(CATEGORIES),
+    quote=_MAYBE,
+    suggestion=_MAYBE,
+    confidence=st.none() | st.floats(0, 1, allow_nan=False),
+    rule=_MAYBE,
+    rule_url=_MAYBE,
+)
+_UNITS = st.builds(
+    RawUnit,
+    pipeline=TEXT,
+    number=_COUNT,
+    of=_COUNT,
+    outcome=_PIPELINES,
+    findings=_some(_RAW),
+    notices=_some(_NOTICES),
+)
 RESULTS = st.builds(
     ReviewResult,
     tool_version=TEXT,
@@ -140,6 +168,7 @@ RESULTS = st.builds(
         Usage, requests=_COUNT, input_tokens=_COUNT, output_tokens=_COUNT, cost_usd=_COST, cache_hits=_COUNT
     ),
     warnings=_some(_NOTICES),
+    raw=_some(_UNITS),
     errors=_some(_NOTICES),
 )
 """Any result that can be written and read back unchanged: what the file does not tell (a description) is not there."""

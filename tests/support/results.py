@@ -52,6 +52,7 @@ def finding(**changes: Any) -> Finding:
         "deterministic_severity": None,
         "rule_url": None,
         "also": (),
+        "aliases": (),
         "state": "new",
     }
     return Finding(**values | changes)
@@ -373,7 +374,7 @@ HOSTILE = (
 
 
 def _hostile() -> ReviewResult:
-    path = "../../etc/\x1b[2Jpass`wd|\n::error ::x\udcff.py"
+    path = "etc/\x1b[2Jpass`wd|\n::error ::x\udcff.py"
     hunk = ResultHunk(
         old_start=1, new_start=1, section=HOSTILE, lines=(("+", "x = '\x1b[31m\u202e'\t# \t tab"), ("+", "界" * 60))
     )

@@ -76,7 +76,7 @@ rule_url = "https://wordy.example.invalid/{rule_lower}"
 
 def change(*paths: str) -> ChangeSet:
     files = tuple(FileChange(path, "added", new_mode="100644", added=1) for path in paths)
-    return ChangeSet(ChangeRef("diff"), files)
+    return ChangeSet(ChangeRef("local"), files)
 
 
 def program(folder: Path, name: str, script: str) -> Path:

@@ -128,6 +128,32 @@ def test_the_severity_map_speaks_of_rules_first_and_of_levels_in_any_case() -> N
         ("sarif", b"", "the output is not SARIF"),
         ("sarif", b"{}", 'it has no "runs" array'),
         ("sarif", b'{"version": "1.0.0", "runs": []}', "the output is SARIF 1.0.0, which is not read"),
+        ("sarif", b'{"runs": [1]}', "a run or its results are of another kind"),
+        ("sarif", b'{"runs": [{"results": "none"}]}', "a run or its results are of another kind"),
+        ("sarif", b'{"runs": [{"results": ["x", 1, null]}]}', "its results have no messages"),
+        ("sarif", b'{"runs": [{"results": [{"message": {}}]}]}', "its results have no messages"),
+        (
+            "sarif",
+            b'{"runs": [{"results": [], "invocations": [{"executionSuccessful": false, '
+            b'"exitCodeDescription": "out of memory"}]}]}',
+            "the tool says that its run failed: out of memory",
+        ),
+        (
+            "sarif",
+            b'{"runs": [{"invocations": [{"executionSuccessful": false, "toolExecutionNotifications": '
+            b'[{"level": "error", "message": {"text": "no such rule"}}]}]}]}',
+            "the tool says that its run failed: no such rule",
+        ),
+        ("json", b'{"issues": [{"desc": "bad", "where": "a.py"}]}', "no findings can be recognised"),
+        ("json", b'{"results": [{"oddly": "named"}], "errors": []}', "no findings can be recognised"),
+        ("json", b'{"files": {"a.py": {"issues": [{"desc": "bad"}]}}}', "no findings can be recognised"),
+        ("json", b"# a comment\nno JSON\n{}", "the output is not JSON"),
+        (
+            "junit",
+            b'<testsuite name="unit" tests="3" errors="1" failures="2"><testcase name="a"/></testsuite>',
+            "unit counts 3 failed tests, and none of them is there",
+        ),
+        ("junit", b'<testsuites failures="2"/>', "the report counts 2 failed tests, and none of them is there"),
         ("regex", b"x", "has no pattern"),
     ],
 )
@@ -139,10 +165,72 @@ def test_output_in_another_format_is_a_clear_error(name: str, data: bytes, says:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"[]", b"{}", b'{"results": [], "errors": []}', b'[{"filePath": "a", "messages": []}]']
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"results": [], "errors": []}',
+        b'[{"filePath": "a", "messages": []}]',
+        b'{"files": ["a.py", "b.py"], "issues": []}',
+        b'{"files": {"a.php": {"errors": 0, "messages": []}}, "errors": []}',
+        b'{"results": {"passed_checks": [{"id": "A1"}], "failed_checks": []}, "summary": {"passed": 1}}',
+        b'{"Issues": null, "Report": {"Linters": [{"Name": "govet"}]}}',
+        b"# example.com/orders\n{}\n",
+    ],
 )
 def test_json_that_says_nothing_is_no_finding(data: bytes) -> None:
     assert formats.parse("json", data, reading()) == Parsed()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "gap"),
+    [
+        (
+            "sarif",
+            b'{"runs": [{"results": [{"ruleId": "A1", "message": {"text": "odd"}}]}]}',
+            "a result without a place",
+        ),
+        (
+            "sarif",
+            b'{"runs": [{"invocations": [{"executionSuccessful": false}], "results": [{"message": {"text": "odd"}, '
+            b'"locations": [{"physicalLocation": {"artifactLocation": {"uri": "a.py"}}}]}]}]}',
+            "the tool says that its run failed: without a reason",
+        ),
+        ("sarif", b'{"runs": [{"results": [1, {"ruleId": "A1"}]}]}', "1 result(s) that cannot be read"),
+        (
+            "junit",
+            b'<testsuites><testsuite name="one" failures="1"><testcase name="a"><failure>a.py:1: no</failure>'
+            b'</testcase></testsuite><testsuite name="two" failures="1"/></testsuites>',
+            "two counts 1 failed tests, and none of them is there",
+        ),
+    ],
+)
+def test_results_that_are_missing_are_a_gap(name: str, data: bytes, gap: str) -> None:
+    parsed = formats.parse(name, data, reading())
+    assert any(told.startswith(gap) for told in parsed.gaps)
+    assert {*parsed.gaps} <= {*parsed.problems}
+
+
+def test_what_go_vet_prints_on_either_stream_is_read() -> None:
+    data = b"""# orders
+{
+\t"orders": {
+\t\t"printf": [{"posn": "/repo/a.go:5:12", "message": "wrong type"}],
+\t\t"tests": {"error": "it failed"}
+\t}
+}
+{"fine": {}}
+
+go: downloading nothing
+vet: b/b.go:4:9: cannot use x
+"""
+    parsed = formats.parse("json", data, reading())
+    assert [(f.path, f.line, f.column, f.rule) for f in parsed.findings] == [
+        ("a.go", 5, 12, "printf"),
+        ("b/b.go", 4, 9, None),
+    ]
+    assert parsed.problems == ("it failed",)
 
 
 def test_an_unknown_format_names_the_nearest() -> None:

@@ -289,7 +289,7 @@ def test_a_failed_test_without_a_place_does_not_vanish() -> None:
         frozenset(("a/x/SumTest.java", "b/x/SumTest.java")),
         '<testcase name="t" classname="x.SumTest"><error/></testcase>',
     )
-    assert parsed == Parsed(problems=("x.SumTest.t: failed",))
+    assert parsed == Parsed(problems=("x.SumTest.t: failed",), gaps=("x.SumTest.t: failed",))
 
 
 def test_ten_thousand_sarif_results_share_one_look_at_their_rules() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from loom.core.finding import RawFinding, Severity
 from loom.core.result import Outcome, PipelineOutcome
-from loom.engine.aggregate import Anchored, merge
+from loom.engine.aggregate import merge
 from loom.engine.gate import Exit, outcome, reaches_bar
+from loom.engine.same_fact import Anchored
 
 
 def finding(severity: Severity, *, deterministic: bool):

@@ -6,6 +6,7 @@ Make the expectations anew after a wanted change: LOOM_GOLDEN=write .venv/bin/py
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -94,7 +95,7 @@ version = ["x", "--version"]
         (GOOD + 'colour = "no"\n', "[x] colour: unknown key"),
         (GOOD.replace('install = "get x"\n', ""), "[x] install is missing"),
         (GOOD + 'findings = ["1"]\n', "[x] findings: ['1'] is not tuple[int, ...]"),
-        (GOOD + 'stream = "both"\n', "[x] stream: 'both' is not stdout or stderr"),
+        (GOOD + 'stream = "none"\n', "[x] stream: 'none' is not stdout or stderr or both"),
         (GOOD.replace('["*.x"]', '"*.x"'), "[x] files: '*.x' is not tuple[str, ...]"),
         (GOOD + 'severity = {a = "fatal"}\n', "'fatal' is not a valid Severity"),
         (GOOD.replace("[x]", "[auto]"), "[auto] is not a linter"),
@@ -244,6 +245,88 @@ def test_the_real_linter_finds_what_is_there_and_leaves_nothing_behind(name: str
     assert [f.rule for f in sorted(told, key=lambda f: f.rule or "")] == REAL[name]
     assert all(f.path == "a.py" and f.line and f.rule_url for f in told)
     assert [place.name for place in tmp_path.iterdir()] == ["a.py"]
+
+
+# What a stranger may put into the configuration of a linter that counts as unable to run code, to have it write.
+HOSTILE = {
+    "ruff": {
+        "ruff.toml": "fix = true\nfix-only = true\nunsafe-fixes = true\nshow-fixes = true\n",
+        "a.py": "import os\n",
+    },
+    "ruff-format": {"ruff.toml": "fix = true\n[format]\nquote-style = 'single'\n", "a.py": 'x =  "a"\n'},
+    "pyright": {
+        "pyrightconfig.json": '{"venvPath": ".", "venv": "evil", "pythonPath": "evil/bin/python", "createStub": "a"}\n',
+        "evil/bin/python": "#!/bin/sh\ntouch ran\n",
+        "evil/bin/python3": "#!/bin/sh\ntouch ran\n",
+        "evil/pyvenv.cfg": "home = evil/bin\n",
+        "evil/lib/python3.12/site-packages/evil.pth": "import os; os.mkdir('ran')\n",
+        "a.py": "import os\n",
+    },
+    "staticcheck": {
+        "staticcheck.conf": 'checks = ["all"]\n',
+        "go.mod": "module x.example/y\n\ngo 1.19\n",
+        "a.go": "package y\n",
+    },
+    "actionlint": {
+        ".github/actionlint.yaml": "shellcheck: ./evil\n",
+        ".github/workflows/a.yml": "on: push\njobs: {}\n",
+    },
+    "semgrep": {
+        ".semgrep.yml": "rules:\n- {id: a, pattern: $X == $X, fix: 'True', message: m, languages: [python], "
+        "severity: INFO}\n",
+        "a.py": "x == x\n",
+    },
+    "cppcheck": {"cppcheck.cfg": '{"addons": ["evil.py"]}\n', ".cppcheck": "--addon=evil.py\n", "a.c": "int a;\n"},
+    "xmllint": {"a.xml": '<!DOCTYPE a SYSTEM "kept"><a/>\n'},
+    "bandit": {"bandit.yaml": "skips: []\n", ".bandit": "[bandit]\noutput: kept\nformat: json\n", "a.py": "eval(x)\n"},
+    "typos": {"typos.toml": "write-changes = true\n[default]\nwrite-changes = true\n", "a.py": "# teh\n"},
+    "yamllint": {".yamllint": "extends: default\noutput: kept\n", "a.yaml": "a:   1\n"},
+    "biome": {
+        "biome.json": '{"linter": {"rules": {"recommended": true}}}\n',
+        "a.js": "var a = 1;\nif (a == 1) debugger;\n",
+    },
+    "tsc": {
+        "tsconfig.json": '{"compilerOptions": {"composite": true, "incremental": true, "tsBuildInfoFile": "kept", '
+        '"generateTrace": "trace", "generateCpuProfile": "profile", "declaration": true, "types": []}}\n',
+        "a.ts": "export const a: number = 'x';\n",
+    },
+    "htmlhint": {".htmlhintrc": '{"tagname-lowercase": true, "rulesdir": "."}\n', "a.html": "<P>\n"},
+    "markdownlint": {".markdownlint.json": '{"fix": true, "output": "kept"}\n', "a.md": "#a\n\n\n\nb\n"},
+    "shellcheck": {".shellcheckrc": "external-sources=true\n", "a.sh": "#!/bin/sh\necho $1\n"},
+    "hadolint": {".hadolint.yaml": "output-file: kept\n", "Dockerfile": "FROM debian\n"},
+    "zizmor": {"zizmor.yml": "rules: {}\n", "action.yml": "name: a\nruns: {using: composite, steps: []}\n"},
+    "gitleaks": {".gitleaks.toml": '[extend]\nuseDefault = true\n[report]\npath = "kept"\n', "a.py": "x = 1\n"},
+    "taplo": {"taplo.toml": "[formatting]\nreorder_keys = true\n", "a.toml": "b =   1\na = 1\n"},
+    "vulture": {"pyproject.toml": "[tool.vulture]\nmake_whitelist = true\npaths = ['.']\n", "a.py": "import os\n"},
+    "cpplint": {"CPPLINT.cfg": "output=junit\nlinelength=80\n", "a.cc": "int  a;\n"},
+    "go-vet": {"go.mod": "module x.example/y\n\ngo 1.19\n", "a.go": "package y\n"},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_a_configuration_says_a_linter_changes_nothing(name: str, tmp_path: Path) -> None:
+    row = catalogue()[name]
+    assert not row.runs_code
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    if shutil.which(row.program, path=path) is None:
+        pytest.skip(f"{row.program} is not installed")
+    files = {"kept": "as it is\n", **HOSTILE[name]}
+    for file, content in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(content)
+        (tmp_path / file).chmod(0o755 if content.startswith("#!") else 0o644)
+    about, known = change(files)
+    where = Where(
+        root=tmp_path,
+        environ={"PATH": path, "HOME": os.environ["HOME"]},
+        folders={".": Place(next(iter(HOSTILE[name])))},
+    )
+    # A configuration that the linter refuses as a whole did its worst too.
+    with contextlib.suppress(ScriptError):
+        LinterRun(row, where, Settings(name=f"linter/{name}")).run(about, known)
+    left = {p.relative_to(tmp_path).as_posix(): p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
+    assert left == files
+    assert not (tmp_path / "ran").exists()
 
 
 # -- the page ---------------------------------------------------------------------------------------------------------

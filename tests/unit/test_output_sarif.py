@@ -16,6 +16,7 @@ from support.any_result import RESULTS
 from support.data import ROOT, shared
 from support.results import CASES, FINE, finding, result
 
+from loom import outputs
 from loom.core.finding import SourceRule, Suggestion
 from loom.core.result import Notice, ReviewResult
 from loom.outputs import sarif
@@ -96,9 +97,14 @@ def test_a_suggestion_that_is_not_proved_is_no_fix() -> None:
     [
         ("src/a b.py", "src/a%20b.py"),
         ("file:///etc/passwd", "file%3A/etc/passwd"),
-        ("../../etc/passwd", "etc/passwd"),
-        ("/etc/./passwd", "etc/passwd"),
-        ("c:/x", "c%3A/x"),
+        ("src/../a.py", "a.py"),
+        ("./a.py", "a.py"),
+        ("../x.py", ""),
+        ("src/../../x.py", ""),
+        ("../../etc/passwd", ""),
+        ("/etc/./passwd", ""),
+        ("c:/x", ""),
+        ("c:x", "c%3Ax"),
         ("100%/[x]?#.py", "100%25/%5Bx%5D%3F%23.py"),
         ("größe.py", "gr%C3%B6%C3%9Fe.py"),
         ("caf\udce9.py", "caf%E9.py"),
@@ -117,6 +123,17 @@ def test_no_path_leaves_the_root_or_names_a_scheme(path: str) -> None:
     assert not {".", "..", ""} & set(unquote(uri).split("/")) or not uri
 
 
+@pytest.mark.parametrize("path", ["../x.py", "/etc/passwd", "src/../../x.py", "C:/x.py"])
+def test_what_stands_outside_of_the_repository_points_at_no_file_in_it(path: str) -> None:
+    of = result(findings=(finding(path=path, anchor="none"),))
+    assert "locations" not in run(of)["results"][0]
+    assert outputs.output("rdjsonl")(of, Look()) == ""
+    assert json.loads(outputs.output("gitlab-codequality")(of, Look())) == []
+    assert not re.search(r'file="[^"]*(x\.py|passwd)"', outputs.output("junit")(of, Look()))
+    assert "file=" not in outputs.output("github")(of, Look())
+    assert json.dumps(path) in outputs.output("agent")(of, Look())
+
+
 def test_no_hostile_vector_gets_through() -> None:
     vectors = [
         v for v in json.loads(shared("data", "hostile", "hostile-output.json").read_bytes()) if v["channel"] == "sarif"
@@ -126,7 +143,8 @@ def test_no_hostile_vector_gets_through() -> None:
         said = vector["input"]
         only = run(result(findings=(finding(path=said, title=said, message=said),)))
         text = only["results"][0]["message"]["text"]
-        uri = only["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        places = only["results"][0].get("locations", ())  # none for a path that leads out of the repository
+        uri = "".join(place["physicalLocation"]["artifactLocation"]["uri"] for place in places)
         for pattern in vector["must_not_match"]:
             assert not re.search(pattern, text if "msg" in vector["id"] else uri), vector["id"]
 

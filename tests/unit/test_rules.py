@@ -304,6 +304,43 @@ class TestOwnRules:
         assert any(says in notice.message for notice in report.notices), report.notices
         assert all(notice.slug == "rule-file" and notice.hint for notice in report.notices)
 
+    def test_a_broken_file_is_a_gap_that_says_nothing_twice(self) -> None:
+        wrong = OWN.replace("severity: info", "severity: x").replace("why:", "wy:")
+        report = run({"a.py": "print(1)\n"}, own=wrong)
+        assert report.gaps == ("1 rule file(s) with errors did not run: own.yaml",)
+        assert len(report.notices) == 3
+        assert run({"a.py": "print(1)\n"}, own=OWN).gaps == ()
+
+    def test_a_rule_file_that_is_a_link_is_an_error_of_that_file(self, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").write_text(OWN)
+        folder = tmp_path / "rules"
+        folder.mkdir()
+        (folder / "own.yaml").write_text(OWN)
+        (folder / "linked.yaml").symlink_to(tmp_path / "elsewhere")
+        files = rules_cmd.rule_files([folder])
+        assert [(Path(name).name, content is None) for name, content in files] == [
+            ("linked.yaml", True),
+            ("own.yaml", False),
+        ]
+        loaded, notices = rules.load(files)
+        assert "no-print" in {rule.id for rule in loaded}
+        assert [notice.message.partition(": ")[2] for notice in notices] == [
+            "it cannot be read: a link, a folder, too large, or not permitted"
+        ]
+        report, well = rules_cmd.run_examples(loaded, notices)
+        assert "linked.yaml: it cannot be read" in report
+        assert not well
+
+    def test_a_folder_of_rules_that_is_a_link_is_not_followed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "own.yaml").write_text(OWN)
+        (tmp_path / ".loom").mkdir()
+        (tmp_path / ".loom" / "rules").symlink_to(tmp_path / "elsewhere")
+        monkeypatch.chdir(tmp_path)
+        assert rules_cmd.rule_files([Path(rules_cmd.OWN_RULES)]) == [(".loom/rules/own.yaml", None)]
+
     def test_all_errors_of_a_file_are_told_at_once(self) -> None:
         wrong = OWN.replace("severity: info", "severity: x").replace("why:", "wy:").replace("good:", "gut:")
         with pytest.raises(ConfigError) as caught:

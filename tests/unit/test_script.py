@@ -129,6 +129,26 @@ def test_a_file_that_stands_in_the_checkout_in_another_version_is_not_reviewed(b
     assert report.notices[0].message == "1 file(s) in the checkout are not the version under review: b.py"
 
 
+@pytest.mark.parametrize("run", ["tool {files}", "tool"])
+def test_of_a_bare_diff_only_files_that_it_leads_to_are_looked_at(bench: Bench, run: str) -> None:
+    bench.program("tool", 'for f in a.py b.py; do echo "$f:1: odd"; done; echo "$*" >> ../handed')
+    made, _ = bench.write({"a.py": "x = 1\n", "b.py": "y = 2\n"})
+    diff = ChangeSet(ChangeRef("diff"), made.files)
+    # The checkout holds a.py as the diff has it; of b.py another version, which is not what is reviewed.
+    report = bench.script(run).run(diff, Known({"a.py": b"x = 1\n"}))
+    assert [f.path for f in report.findings] == ["a.py"]
+    assert report.not_reviewed == ("b.py",)
+    assert [notice.slug for notice in report.notices] == ["script-stale"]
+    assert "b.py" not in (bench.root.parent / "handed").read_text()
+
+
+def test_a_binary_file_of_a_bare_diff_is_handed_over(bench: Bench) -> None:
+    bench.program("tool", 'echo "$1:1: odd"')
+    bench.write({"a.png": "x"})
+    diff = ChangeSet(ChangeRef("diff"), (FileChange("a.png", "modified", new_mode="100644", binary=True),))
+    assert [f.path for f in bench.script("tool {files}").run(diff, NoFiles()).findings] == ["a.png"]
+
+
 def test_line_ends_that_git_changed_are_the_same_version(bench: Bench) -> None:
     files, known = bench.write({"a.py": "x = 1\n"})
     (bench.root / "a.py").write_bytes(b"x = 1\r\n")
@@ -295,6 +315,14 @@ def test_a_failure_is_told_with_its_cause(bench: Bench, body: str, parse_output:
         bench.report("tool {files}", parse_output)
     assert says in caught.value.message
     assert caught.value.hint
+
+
+def test_results_that_cannot_be_shown_leave_a_gap(bench: Bench) -> None:
+    sarif = '{"version":"2.1.0","runs":[{"results":[{"message":{"text":"x"}},{"message":{"text":"y"}}]}]}'
+    bench.program("tool", f"echo '{sarif}'; exit 1")
+    report = bench.report("tool", "sarif")
+    assert report.gaps == ("a result without a place: x … and 1 more",)
+    assert [notice.message for notice in report.notices] == [f"tool: a result without a place: {name}" for name in "xy"]
 
 
 def test_an_exit_code_with_findings_is_no_failure(bench: Bench) -> None:

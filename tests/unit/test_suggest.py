@@ -98,3 +98,13 @@ def test_a_line_end_cut_in_half_is_not_put_in_twice() -> None:
     head = HEAD.replace(b"\n", b"\r\n")  # a tool that cuts lines at LF gives back the CR before it
     assert prove(raw("        return h(x)\r"), at(3), head=head) == Suggestion(3, 3, "        return h(x)", True)
     assert prove(raw("        return g(x)\r"), at(3), head=head) is None
+
+
+def test_what_is_parsed_for_all_suggestions_of_a_review_is_bounded() -> None:
+    effort = suggest.Effort(left=2 * len(HEAD) + 10)
+    proved = [
+        suggest.prove(raw("        return h(x)"), at(3), path=path, head=HEAD, by_model=True, effort=effort)
+        for path in ("a.py", "a.py", "a.py", "a.unknown")
+    ]
+    assert [s.committable for s in proved if s] == [True, True, False, True]
+    assert effort.unproved == 1

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.changes import change
+from support.changes import Known, change
 from support.engine import Scripted, config, run_engine
 
 from loom.analyzers.base import Report
+from loom.core.change import NoFiles
 from loom.core.finding import Finding, RawFinding, Severity, SourceRule
 from loom.core.result import ReviewResult
 from loom.engine.inline_ignores import Mark
-from loom.engine.suppress import suppress
+from loom.engine.suppress import silenced_before, suppress
 from loom.store.memory import Suppression
 
 TODAY = date(2026, 11, 21)
@@ -117,6 +118,78 @@ def test_a_bare_mark_needs_a_reason_and_silences_all_of_its_line() -> None:
         result = review({"a.py": old + "z = 2\n"}, {"a.py": old}, raw(2), raw(2, "E1"))
         assert sorted(told(result)) == left
         assert len(notices(result, "idle-ignore")) == len(left)
+
+
+BELOW = "".join(f"l{n} = 1\n" for n in range(14))
+DORMANT = {
+    "moved up to where it counts": (
+        BELOW + "# loom: ignore-file[S324] fixtures\ny = 1\n",
+        BELOW[7 * 9 :] + "# loom: ignore-file[S324] fixtures\ny = 1\nx = md5()\n",
+    ),
+    "taken out of a string": (
+        's = """\n# loom: ignore[S324] why\nx = md5()\n"""\n',
+        "\n# loom: ignore[S324] why\nx = md5()\n\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DORMANT)
+def test_a_mark_that_only_the_change_puts_in_force_is_its_own(name: str) -> None:
+    base, head = DORMANT[name]
+    line = head[: head.index("md5")].count("\n") + 1
+    result = review({"a.py": head}, {"a.py": base}, raw(line, severity="blocker"))
+    assert told(result) == [("S324", line)]
+    (notice,) = notices(result)
+    assert "the change puts in force" in notice
+    assert "it does not silence the blocker" in notice
+    assert told(review({"a.py": head}, {"a.py": base}, raw(line))) == []
+
+
+def renamed(head: str, base: str, *findings: RawFinding) -> ReviewResult:
+    made, _ = change({"prod.py": head}, {"prod.py": base})
+    moved = replace(made, files=tuple(replace(f, status="renamed", old_path="fixture.py") for f in made.files))
+    files = Known({"prod.py": head.encode()}, {"fixture.py": base.encode()})
+    return run_engine(
+        moved,
+        files,
+        models=Scripted([]),
+        settings=config(pipelines=[LINT]),
+        analyzer=lambda _: Says(*findings),
+    )
+
+
+def test_a_mark_for_a_file_does_not_move_to_another_file() -> None:
+    old = "# loom: ignore-file[S324] fixtures\ny = 1\n"
+    found = raw(3, severity="blocker", path="prod.py")
+    result = renamed(old + "x = md5()\n", old, found)
+    assert told(result) == [("S324", 3)]
+    assert "the change puts in force" in notices(result)[0]
+
+
+def test_a_mark_for_a_line_goes_with_its_file() -> None:
+    old = "x = md5()  # loom: ignore[S324] a checksum\n"
+    result = renamed(old + "y = 1\n", old, raw(1, severity="blocker", path="prod.py"))
+    assert (told(result), notices(result)) == ([], [])
+
+
+def test_lines_above_and_below_a_mark_may_change() -> None:
+    old = "a = 1\nb = 2\nx = md5()  # loom: ignore[S324] a checksum\nc = 1"
+    head = "new = 1\nb = 2\nmore = 1\nx = md5()  # loom: ignore[S324] a checksum\nd = 1\n"
+    assert told(review({"a.py": head}, {"a.py": old}, raw(4, severity="blocker"))) == []
+
+
+def test_where_only_the_diff_is_known_no_mark_silences_a_blocker() -> None:
+    made, _ = change({"a.py": OLD + "z = 2\n"}, {"a.py": OLD})
+    for severity, left in (("blocker", [("S324", 2)]), ("warning", [])):
+        result = run_engine(
+            made,
+            NoFiles(),
+            models=Scripted([]),
+            settings=config(pipelines=[LINT]),
+            analyzer=lambda _, severity=severity: Says(raw(2, severity=severity)),  # type: ignore[misc]  # bound early
+        )
+        assert told(result) == left
+        assert "only the diff is known" in notices(result)[0]
 
 
 MARKED = {
@@ -431,6 +504,16 @@ def test_a_models_name_for_its_claim_does_not_open_a_tools_fact() -> None:
     both = replace(finding(1, "E1", Severity.WARNING, deterministic=True, also=()), sources=("lint", "review"))
     mark = Mark(path="a.py", line=1, names=("review",), reason="r", whole_file=False, alone=False, own=False)
     assert apply([both], [mark], []).findings == (both,)
+
+
+def test_what_was_ignored_under_another_fingerprint_of_the_finding_stays_ignored() -> None:
+    told = replace(finding(1, "S324", Severity.WARNING, deterministic=True, also=()), aliases=("abcdef0123456789",))
+    assert apply([told], [], [word(fingerprint="abcdef0123456789")]).findings == ()
+    mark = Mark(path="a.py", line=1, names=("abcdef01",), reason="r", whole_file=False, alone=False, own=False)
+    quiet = apply([told], [mark], [])
+    assert quiet.findings == ()
+    [again] = silenced_before(quiet.dropped)
+    assert again.prints == told.prints
 
 
 def test_ten_thousand_entries_and_findings_are_matched_by_name_not_one_by_one() -> None:

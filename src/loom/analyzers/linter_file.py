@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from loom.core.finding import CATEGORIES, Category, Severity
 
-Stream = Literal["stdout", "stderr"]
+Stream = Literal["stdout", "stderr", "both"]
 AUTO = "auto"
 """`uses: linter/auto` stands for every linter that the repository configures: no row can be called so."""
 
@@ -32,7 +32,7 @@ class Linter:
     format: str
     """A name of analyzers/formats."""
     stream: Stream = "stdout"
-    """Where it prints its findings."""
+    """Where it prints its findings. both: which of them depends on its version; they are read one after the other."""
     findings: tuple[int, ...] = ()
     """Exit codes that mean findings. 0 means that it ran, any other that it failed."""
     configured_by: tuple[str, ...]

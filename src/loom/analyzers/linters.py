@@ -91,6 +91,7 @@ class LinterRun:
             tuple(dressed(finding, self._row) for report in reports for finding in report.findings),
             (*(path for report in reports for path in report.not_reviewed), *lost),
             (*self._notices, *(notice for report in reports for notice in report.notices), *told),
+            tuple(dict.fromkeys(gap for report in reports for gap in report.gaps)),
         )
 
     def _by_folder(self, changed: Sequence[FileChange]) -> dict[str, list[FileChange]]:

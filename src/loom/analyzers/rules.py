@@ -12,7 +12,7 @@ from loom.analyzers.rule_file import FORMAT, Rule, Variant, check_matchers, read
 from loom.analyzers.rule_pack import Catalogue, Entry, entry_of, pack
 from loom.analyzers.subject import Subject
 from loom.core.change import ChangeSet, Files
-from loom.core.diff import FileChange, decode_text
+from loom.core.diff import FileChange, decode_text, show_path
 from loom.core.errors import ConfigError
 from loom.core.finding import RawFinding
 from loom.core.result import Notice
@@ -30,13 +30,18 @@ MAX_LINE = 400
 """Characters. In a longer line the code was written by a program, and a comment points at everything."""
 
 _RULE_HELP = "https://ast-grep.github.io/reference/rule.html"
+_NO_FILE = "it cannot be read: a link, a folder, too large, or not permitted"
 _NOT_CODE = frozenset(("120000", "160000"))  # git modes: a symbolic link, a submodule
 
 
-class Rules:
-    """The rule engine. `extra` are a team's own rule files as (name to show, content)."""
+Extra = Iterable[tuple[str, bytes | None]]
+"""A team's own rule files as (name to show, content); None for one that is no regular file: a link, a folder."""
 
-    def __init__(self, extra: Iterable[tuple[str, bytes]] = ()) -> None:
+
+class Rules:
+    """The rule engine, with a team's own rules."""
+
+    def __init__(self, extra: Extra = ()) -> None:
         self._extra = tuple(extra)
 
     def run(self, change: ChangeSet, files: Files) -> Report:
@@ -45,24 +50,27 @@ class Rules:
         if not touched:
             return Report()
         entries, notices = _entries(self._extra)
-        work = _Work(Catalogue(entries), list(notices))
+        work = _Work(Catalogue(entries), list(notices), own=tuple(file for file, _ in self._extra))
         for item in touched:
             work.look_at(item, files)
         return work.report()
 
 
-def load(extra: Iterable[tuple[str, bytes]] = ()) -> tuple[tuple[Rule, ...], tuple[Notice, ...]]:
+def load(extra: Extra = ()) -> tuple[tuple[Rule, ...], tuple[Notice, ...]]:
     """The pack and the rules in `extra`, sorted by id. A file with an error is a notice, the others are kept; so is
     one whose id is taken."""
     entries, notices = _entries(extra)
     return tuple(entry.rule for entry in entries), notices
 
 
-def _entries(extra: Iterable[tuple[str, bytes]]) -> tuple[tuple[Entry, ...], tuple[Notice, ...]]:
+def _entries(extra: Extra) -> tuple[tuple[Entry, ...], tuple[Notice, ...]]:
     """See load."""
     known = {entry.id: entry for entry in rule_pack.entries()}
     notices: list[Notice] = []
     for file, data in extra:
+        if data is None:
+            notices.append(Notice("rule-file", f"{file}: {_NO_FILE}", "make it a regular file"))
+            continue
         try:
             rule = read(data, file=file)
         except ConfigError as error:
@@ -107,6 +115,8 @@ class _Work:
 
     catalogue: Catalogue
     notices: list[Notice]
+    own: tuple[str, ...] = ()
+    """The team's rule files."""
     findings: list[RawFinding] = field(default_factory=list)
     not_reviewed: list[str] = field(default_factory=list)
     hunks_only: list[str] = field(default_factory=list)
@@ -185,9 +195,15 @@ class _Work:
                 f"what rules match in lines of more than {MAX_LINE} characters (minified code) is left out: {names}"
             )
             self.notices.append(Notice("rules-minified", message))
-        # A team's rule that did not run is a gap in the review: said in the notices with its place, counted here.
-        broken = [notice.message for notice in self.notices if notice.slug == "rule-file"]
-        return Report(tuple(self.findings), tuple(self.not_reviewed), tuple(self.notices), tuple(broken))
+        return Report(tuple(self.findings), tuple(self.not_reviewed), tuple(self.notices), tuple(self._gaps()))
+
+    def _gaps(self) -> Iterator[str]:
+        """A team's rule that did not run is a gap in the review. What is wrong is said once, by the notices."""
+        told = [notice.message for notice in self.notices if notice.slug == "rule-file"]
+        broken = [file for file in self.own if any(message.startswith(f"{file}:") for message in told)]
+        if broken:
+            names = ", ".join(map(show_path, broken[:3])) + (" …" if len(broken) > 3 else "")
+            yield f"{len(broken)} rule file(s) with errors did not run: {names}"
 
 
 def _findings(

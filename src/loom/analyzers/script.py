@@ -7,14 +7,14 @@ import posixpath
 import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from loom.analyzers import command, formats
 from loom.analyzers.base import Report
 from loom.analyzers.formats.base import Parsed, Reading, title_of
-from loom.core.change import ChangeSet, Files
+from loom.core.change import ChangeRef, ChangeSet, Files
 from loom.core.diff import FileChange, decode_text, show_path
 from loom.core.errors import ScriptError
 from loom.core.finding import Severity
@@ -53,7 +53,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     shell: bool = False
     severity_map: Mapping[str, Severity] = field(default_factory=dict)
-    stream: Literal["stdout", "stderr"] = "stdout"
+    stream: Literal["stdout", "stderr", "both"] = "stdout"
     finding_codes: tuple[int, ...] | None = None
     """Exit codes that mean findings; None: any, when findings came with it."""
 
@@ -80,7 +80,7 @@ class Script:
         env: Mapping[str, str] | None = None,
         shell: bool = False,
         severity_map: Mapping[str, Severity] | None = None,
-        stream: Literal["stdout", "stderr"] = "stdout",
+        stream: Literal["stdout", "stderr", "both"] = "stdout",
         finding_codes: tuple[int, ...] | None = None,
         trusted_checkout: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -115,7 +115,12 @@ class Script:
         report = self._batches(chosen if wants_files else None, cwd, reading)
         # What a command without {files} says of a file in another version is about other lines than those under review.
         findings = tuple(f for f in report.findings if f.path not in stale)
-        return Report(findings, (*report.not_reviewed, *stale), (*report.notices, *self._stale(stale)))
+        return replace(
+            report,
+            findings=findings,
+            not_reviewed=(*report.not_reviewed, *stale),
+            notices=(*report.notices, *self._stale(stale)),
+        )
 
     def _batches(self, chosen: Sequence[str] | None, cwd: Path, reading: Reading) -> Report:
         """All calls, one after the other, under one deadline."""
@@ -150,15 +155,20 @@ class Script:
         )
         self._check_end(done)
         try:
-            printed = done.stdout if self._set.stream == "stdout" else done.stderr
-            parsed = formats.parse(self._set.parse_output, printed, reading)
+            parsed = formats.parse(self._set.parse_output, self._printed(done), reading)
         except ScriptError as error:
             if done.returncode == 0:
                 raise
             raise self._failed(done, error.message) from error
-        if done.returncode != 0 and not (parsed.findings or parsed.unread or parsed.suppressed):
+        if done.returncode != 0 and not (parsed.findings or parsed.unread or parsed.suppressed or parsed.gaps):
             raise self._failed(done, "no findings in its output")
         return parsed
+
+    def _printed(self, done: process.Completed) -> bytes:
+        """What is to be read."""
+        if self._set.stream == "both":
+            return done.stdout + b"\n" + done.stderr
+        return done.stdout if self._set.stream == "stdout" else done.stderr
 
     def _check_end(self, done: process.Completed) -> None:
         if done.truncated:  # first: it was ended for that
@@ -200,10 +210,12 @@ class Script:
         findings = dict.fromkeys(finding for parsed in results for finding in parsed.findings)
         unread = [path for parsed in results for path in parsed.unread]
         notices = list(dict.fromkeys(self._notice(error.slug, error.message, error.hint) for error in failures))
-        problems = dict.fromkeys(problem for parsed in results for problem in parsed.problems)
-        notices += [self._notice("script-problem", f"{self._program()}: {title_of(told)}") for told in problems]
+        gaps = list(dict.fromkeys(title_of(gap) for parsed in results for gap in parsed.gaps))
+        problems = dict.fromkeys(title_of(problem) for parsed in results for problem in parsed.problems)
+        notices += [self._notice("script-problem", f"{self._program()}: {told}") for told in problems]
         missed = dict.fromkeys([*lost, *(path for path in unread if path in reading.known)])
-        return Report(tuple(findings), tuple(missed), tuple(notices))
+        more = f" … and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+        return Report(tuple(findings), tuple(missed), tuple(notices), (gaps[0] + more,) if gaps else ())
 
     def _notice(self, slug: str, message: str, hint: str = "") -> Notice:
         return Notice(slug, message, hint, self._set.name)
@@ -270,7 +282,7 @@ class Script:
             inside = workdir == "." or file.path.startswith(workdir + "/")
             if not inside or file.status == "deleted" or file.new_mode in _LINKS:
                 continue
-            if is_current(self._root, file, files):
+            if is_current(self._root, change.ref, file, files):
                 chosen.append(file.path if workdir == "." else file.path[len(workdir) + 1 :])
             else:
                 stale.append(file.path)
@@ -284,12 +296,15 @@ class Script:
         return (self._notice("script-stale", message, "check out the change before the review"),)
 
 
-def is_current(root: Path, file: FileChange, files: Files) -> bool:
+def is_current(root: Path, ref: ChangeRef, file: FileChange, files: Files) -> bool:
     """Whether the checkout holds the version under review; where that is not known, whether it holds the file.
-    Line ends do not count: git may have changed them on the way out."""
+    Of a bare diff a text file is known exactly where the checkout's content is what the diff leads to. Line ends do
+    not count: git may have changed them on the way out."""
     found = _read_plain(root, file.path)
     wanted = files.head(file.path)
-    return found is not None and (wanted is None or _unix(found) == _unix(wanted))
+    if wanted is None:
+        return found is not None and (ref.source != "diff" or file.binary)
+    return found is not None and _unix(found) == _unix(wanted)
 
 
 def _read_plain(root: Path, path: str) -> bytes | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loom.cli import wiring
+from loom.cli.forks import NO_SECRETS
 from loom.cli.host import Host, terminal_width
 from loom.cli.linting import Linting, is_harmless
 from loom.config.choice import Detected, choose, wants_detection
@@ -75,12 +76,13 @@ class Chosen:
             how=opened.how,
             harmless=is_harmless,
         )
+        stranger = dict(_for_stranger(choice.config, opened, environ))
         planned = {pipeline.name: pipeline for pipeline in choice.config.pipelines}
         named = loaded.config.pipelines or choice.config.pipelines
         everything = tuple(planned.get(pipeline.name, pipeline) for pipeline in named)
         return cls(
             config=safe.config.model_copy(update={"pipelines": everything}),
-            withheld={**dict.fromkeys(choice.without_model, "no model was chosen"), **dict(safe.left_out)},
+            withheld={**dict.fromkeys(choice.without_model, _without_model(opened)), **dict(safe.left_out), **stranger},
             notices=(*choice.notices, *safe.notices),
             network=_network(flags, host, safe.config),
         )
@@ -88,6 +90,23 @@ class Chosen:
     async def aclose(self) -> None:
         """Close the connections."""
         await self.network.aclose()
+
+
+def _without_model(opened: Opened) -> str:
+    return NO_SECRETS if opened.stranger.no_secrets else "no model was chosen"
+
+
+def _for_stranger(config: Config, opened: Opened, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Pipelines that do not run over a fork's change, and why: programs beside secrets, and models without a key where
+    a key cannot be."""
+    from loom.llm import lacks_key
+
+    for pipeline in config.pipelines:
+        if opened.stranger.programs and pipeline.kind == "script":
+            yield pipeline.name, opened.stranger.programs
+        model = config.models.get(pipeline.model) if pipeline.kind == "llm" else None
+        if opened.stranger.no_secrets and model is not None and lacks_key(model, environ):
+            yield pipeline.name, NO_SECRETS
 
 
 def make_tools(
@@ -134,7 +153,7 @@ def make_analyzer(
     pipeline: Pipeline,
     host: Host,
     checkout: Checkout,
-    rules: Sequence[tuple[str, bytes]],
+    rules: Sequence[tuple[str, bytes | None]],
     *,
     script_env: dict[str, str],
 ) -> Analyzer:

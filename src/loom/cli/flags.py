@@ -15,6 +15,16 @@ Base = Annotated[str | None, typer.Option(metavar="REV", help="From the merge ba
 Head = Annotated[str | None, typer.Option(metavar="REV", help="… to REV (HEAD).")]
 Commit = Annotated[str | None, typer.Option(metavar="REV", help="One commit against its first parent.")]
 Diff = Annotated[str | None, typer.Option(metavar="FILE|-", help="A diff from a file or stdin.")]
+Pr = Annotated[
+    str | None, typer.Option("--pr", metavar="NUMBER|URL", help="A pull or merge request (the default in its CI job).")
+]
+Platform = Annotated[
+    str | None, typer.Option(metavar="NAME", help="For --pr NUMBER: github, gitlab, gitea or forgejo.")
+]
+PlatformUrl = Annotated[
+    str | None, typer.Option("--platform-url", metavar="URL", help="For --pr: address of a self-managed platform.")
+]
+RepoName = Annotated[str | None, typer.Option("--repo", metavar="OWNER/NAME", help="For --pr NUMBER: the repository.")]
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="Another configuration than .loom/config.yaml.")]
 Pipelines = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this pipeline; repeatable.")]
 Skip = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not this pipeline; repeatable.")]
@@ -37,6 +47,21 @@ class ReviewFlags:
     head: str | None = None
     commit: str | None = None
     diff: str | None = None
+    pr: str | None = None
+    """A number or a URL."""
+    platform: str | None = None
+    platform_url: str | None = None
+    repo: str | None = None
+    post: bool | None = None
+    """None: as the situation has it (`session.posts`)."""
+    dry_run: bool = False
+    """Print what would be posted."""
+    full: bool = False
+    """Do not leave out what was reviewed before."""
+    shard: str | None = None
+    """`K/N`: only this part of the review."""
+    pinned: str | None = None
+    """No flag of `loom review`: the head that a comment asked to be reviewed, and no other."""
     config: str | None = None
     pipelines: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()

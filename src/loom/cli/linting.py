@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _NOT_CONFIGURED = "the repository does not configure it"
 _NO_FILE = "no changed file is for it"
+_LAUNCHERS = ("cargo", "go")
+"""Programs that start a component of a toolchain, which need not be there with them."""
+_VERSION_S = 10
 _STALE = "the checkout holds other versions of the files under review"
 
 
@@ -54,6 +57,7 @@ class Linting:
         self._host, self._checkout, self._opened, self._script_env = host, checkout, opened, script_env
         self._planned: dict[str, _Planned] = {}
         self._refused: dict[str, SkippedPipeline] = {}
+        self._started: dict[str, bool] = {}
 
     # -- for the engine -----------------------------------------------------------------------------------------------
 
@@ -122,7 +126,7 @@ class Linting:
             mine = [f for f in below if Globs(row.files).match(f.path)]
             if mine:
                 self._prepare(member, row, configured, change)
-                self._prepare_auto(member, mine, files)
+                self._prepare_auto(member, mine, change, files)
             elif name in asked:
                 self._refused[name] = SkippedPipeline(member, _NO_FILE if configured else _NOT_CONFIGURED)
             else:
@@ -147,14 +151,14 @@ class Linting:
         """Whether somebody wrote it down: it runs also where nobody did, and then has nothing to explain."""
         return any(p.name == auto.name for p in self._opened.loaded.config.pipelines)
 
-    def _prepare_auto(self, member: Pipeline, mine: Sequence[FileChange], files: Files) -> None:
+    def _prepare_auto(self, member: Pipeline, mine: Sequence[FileChange], change: ChangeSet, files: Files) -> None:
         """What is no failure of a linter that nobody named: another version in the checkout, no program."""
         from loom.analyzers.script import is_current
 
         if member.name in self._refused:
             return
         planned = self._planned[member.name]
-        current = [f.path for f in mine if is_current(self._checkout.root, f, files)]
+        current = [f.path for f in mine if is_current(self._checkout.root, change.ref, f, files)]
         self._planned[member.name] = replace(planned, only=frozenset(current))
         if not current:
             self._refused[member.name] = SkippedPipeline(member, _STALE, "check out the change before the review")
@@ -179,9 +183,15 @@ class Linting:
             hint = "`loom linters list` shows them all; any other runs as a script: run: …"
             self._refused[pipeline.name] = SkippedPipeline(pipeline, reason, hint, failed=True)
             return
-        changed = (f.path for f in change.files if f.status != "deleted" and wants(pipeline, f.path))
+        changed = [f.path for f in change.files if f.status != "deleted" and wants(pipeline, f.path)]
         configured = self._places.configured(row, folders_above(changed)) if self._checkout.has_files else {}
         self._prepare(pipeline, row, configured or {".": None}, change)
+        planned = self._planned[pipeline.name]
+        mine = tuple(path for path in changed if planned.files.match(path))
+        if pipeline.name in self._refused or not mine:
+            return
+        if (absent := self._absent(planned)) is not None:
+            self._refused[pipeline.name] = SkippedPipeline(pipeline, *absent, failed=True, paths=mine)
 
     def _prepare(self, pipeline: Pipeline, row: Linter, folders: Mapping[str, str | None], change: ChangeSet) -> None:
         from loom.infra.globs import Globs
@@ -223,14 +233,38 @@ class Linting:
         outside = None if programs.may_be_brought_along else self._checkout.root
         path = self._host.environ.get("PATH", "")
         try:
-            process.resolve(row.program, path=path, outside=outside)
+            program = process.resolve(row.program, path=path, outside=outside)
         except ScriptError:
             inside = any(self._installed(row, folder) for folder in planned.folders) or _is_on(path, row.program)
             if not inside or programs.may_be_brought_along:
                 return "not installed", row.install
-            how = "install it outside of it" if self._host.in_ci else f"install it outside of it, or {self._opened.how}"
-            return "installed only inside the checkout, which was not accepted", how
-        return None
+            return "installed only inside the checkout, which was not accepted", self._way_in()
+        return None if self._starts(row, program) else ("not installed", row.install)
+
+    def _way_in(self) -> str:
+        """What to do about a program that stands in the checkout."""
+        if self._host.in_ci:
+            return "install it outside of it"
+        if self._opened.programs.verdict == "nothing":  # `loom trust` would say so too
+            return "install it outside of it; or write a .loom/config.yaml, which can be accepted (`loom trust`)"
+        return f"install it outside of it, or {self._opened.how}"
+
+    def _starts(self, row: Linter, program: str) -> bool:
+        """Whether a launcher finds what it is to start: `cargo` may be there without clippy, or without any toolchain.
+        Any other program is what it is called. Asked where the linter may run; one that hangs will be told later."""
+        from loom.infra import process
+
+        if row.program not in _LAUNCHERS:
+            return True
+        if row.name not in self._started:
+            env = process.child_env(self._host.environ, extra=row.env)
+            argv = [program, *row.version[1:]]
+            try:
+                done = process.run(argv, cwd=self._checkout.root, env=env, timeout_s=_VERSION_S)
+            except ScriptError:
+                return False
+            self._started[row.name] = done.timed_out or done.returncode == 0
+        return self._started[row.name]
 
     def _local(self, row: Linter, folder: str) -> str | None:
         """The linter as it is installed in the checkout, where such a program may run."""

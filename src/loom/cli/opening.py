@@ -1,20 +1,20 @@
 """Where the configuration comes from, and whether what it says may be done.
 
-On a developer's machine it is the working tree's, once accepted (`loom trust`). In a CI job with `--base` it is that
-branch's, read as git objects: a change cannot weaken its own review. Without it the checkout is the change's own.
+On a developer's machine it is the working tree's, once accepted (`loom trust`). Of a pull request it is the tip's of
+its target branch, in a CI job with `--base` that branch's, read as git objects: a change cannot weaken its own review.
+Without either the checkout is the change's own.
 """
 
 from __future__ import annotations
 
 import os
-import posixpath
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loom.cli.forks import Stranger
 from loom.cli.host import Host
 from loom.cli.programs import Programs, Verdict
 from loom.cli.wiring import Checkout, ca_bundle, proxies, repo_state, watched_files
@@ -23,6 +23,7 @@ from loom.core.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
     from loom.config.load import Flag, Loaded
+    from loom.platforms.pull import Tip
 
 Read = Callable[[str], bytes | None]
 """A file of the trusted place by its repository-relative path."""
@@ -34,7 +35,7 @@ class Opened:
 
     loaded: Loaded
     read: Read
-    rules: tuple[tuple[str, bytes], ...]
+    rules: tuple[tuple[str, bytes | None], ...]
     """The team's own rules: path and content; empty until accepted."""
     accepted: bool
     own_rules: bool = False
@@ -45,6 +46,8 @@ class Opened:
     """To the reader: how to make it accepted."""
     programs: Programs = field(default_factory=lambda: Programs(lambda: "no"))
     """Whether linters may run code of the checkout."""
+    stranger: Stranger = Stranger()  # noqa: RUF009 (frozen)
+    """What may not run because the change comes from a fork."""
     names: Callable[[str], Collection[str]] = lambda _: ()
     """The names in a folder of the trusted place."""
 
@@ -54,21 +57,30 @@ def open_config(
     checkout: Checkout,
     *,
     change: ChangeSet | None = None,
+    tip: Tip | None = None,
+    stranger: Stranger = Stranger(),  # noqa: B008 (frozen)
     on_base: bool = False,
     config: str | None = None,
     flags: Mapping[str, Flag] | None = None,
     offline: bool = False,
 ) -> Opened:
-    """Load all layers. `change`: what is reviewed; None for the small commands. `on_base`: the job itself named the
-    branch it is compared with (`--base`); any other base is the change's own commit. Raises ConfigError."""
+    """Load all layers. `change`: what is reviewed; None for the small commands. `tip`: a pull request's target branch.
+    `on_base`: the job itself named the branch it is compared with (`--base`); any other base is the change's own
+    commit. Raises ConfigError."""
     from loom.config.trust import touched
 
-    place = _of_target(checkout, change) if host.in_ci and on_base and change is not None else None
-    read, names, folder = place or _of_checkout(checkout)
+    pull = tip is not None
+    if tip is None and host.in_ci and on_base and change is not None:
+        tip = _of_target(checkout, change)
+    read, names, folder = _of_tip(tip) if tip is not None else _of_checkout(checkout)
     layers = _Layers(host, checkout, read, config or host.environ.get("LOOM_CONFIG"), flags or {}, offline)
-    loaded, accepted = (layers.load(accepted=True), True) if place else _accepted(host, checkout, layers)
+    if tip is None:
+        loaded, accepted = _accepted(host, checkout, layers)
+    else:  # on a person's machine a pull request's repository is anybody's
+        accepted = host.in_ci
+        loaded = layers.load(accepted=accepted)
     there = names()
-    rules = [(name, content) for name in there if accepted and (content := read(name)) is not None]
+    rules = [(name, _rule(read, name)) for name in there if accepted]
     # In CI nobody looked at what the change brings. Locally it is missed only where an earlier content was accepted.
     guarded = accepted if host.in_ci else not accepted and bool(repo_state(host, checkout).list())
     return Opened(
@@ -78,14 +90,23 @@ def open_config(
         accepted,
         own_rules=bool(there),
         touched=touched(loaded.config, change) if guarded and change is not None else {},
-        how=_how(host, config),
+        how=_how(host, config, pull=pull, stranger=stranger),
+        stranger=stranger,
         programs=Programs(
-            lambda: _verdict(host, checkout, layers, loaded) if accepted else "no",
-            of_target=place is not None,
-            earlier=lambda: not host.in_ci and bool(repo_state(host, checkout).list()),
+            lambda: _verdict(host, checkout, layers, loaded) if accepted and not stranger.programs else "no",
+            of_target=tip is not None and accepted and not stranger.programs,
+            earlier=lambda: not (host.in_ci or pull) and bool(repo_state(host, checkout).list()),
         ),
         names=folder,
     )
+
+
+def _rule(read: Read, name: str) -> bytes | None:
+    """A rule file; None for one that is there and cannot be read, which costs that rule and not the review."""
+    try:
+        return read(name)
+    except ConfigError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +167,11 @@ def _named_files(checkout: Checkout, loaded: Loaded) -> dict[str, bytes]:
     return checkout.fingerprints(named_files(loaded.config))
 
 
-def _how(host: Host, config: str | None) -> str:
+def _how(host: Host, config: str | None, *, pull: bool, stranger: Stranger) -> str:
+    if stranger.programs:
+        return stranger.programs
+    if pull and not host.in_ci:
+        return "choose a model with `--model` or LOOM_MODEL; programs run in the repository's own CI jobs"
     if host.in_ci:
         return "name the target branch with `--base`: then its configuration counts; `loom trust` accepts this one"
     named = f" --config {shlex.quote(config)}" if config else ""
@@ -222,27 +247,22 @@ def _of_checkout(checkout: Checkout) -> Place:
     return read, rules, names
 
 
-def _of_target(checkout: Checkout, change: ChangeSet) -> Place | None:
+def _of_target(checkout: Checkout, change: ChangeSet) -> Tip | None:
     """The tip of the branch that the change is compared with; None where there is none."""
+    from loom.platforms.pull import GitTip
+
     git, tip = checkout.git, change.ref.base_sha
-    if git is None or tip is None:
-        return None
+    return GitTip(git, tip) if git is not None and tip is not None else None
+
+
+def _of_tip(tip: Tip) -> Place:
+    """The files of a commit."""
 
     def rules() -> list[str]:
-        return sorted(name for name in git.list_tree(tip, ".loom/rules") if name.endswith((".yaml", ".yml")))
+        names = tip.names(".loom/rules") or ()
+        return sorted(f".loom/rules/{name}" for name in names if name.endswith((".yaml", ".yml")))
 
-    @cache
-    def tree() -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for path in git.list_tree(tip):
-            folder, name = posixpath.split(path)
-            found.setdefault(folder or ".", set()).add(name)
-            while folder:  # a folder is a name in the one above it
-                folder, name = posixpath.split(folder)
-                found.setdefault(folder or ".", set()).add(name)
-        return found
-
-    return (lambda path: git.blob(tip, path)), rules, lambda folder: tree().get(folder, ())
+    return tip.read, rules, lambda folder: tip.names(folder) or ()
 
 
 def _named(host: Host, checkout: Checkout, named: str | None) -> tuple[tuple[str, bytes] | None, str | None]:

@@ -13,6 +13,7 @@ from loom.cli import flags
 if TYPE_CHECKING:
     from loom.cli.flags import ReviewFlags
     from loom.cli.host import Host
+    from loom.cli.source import Found
     from loom.cli.wiring import Checkout
     from loom.engine.preview import PlannedFile, PlannedPipeline, Preview
 
@@ -33,6 +34,10 @@ def plan_command(
     head: flags.Head = None,
     commit: flags.Commit = None,
     diff: flags.Diff = None,
+    pr: flags.Pr = None,
+    platform: flags.Platform = None,
+    platform_url: flags.PlatformUrl = None,
+    repo: flags.RepoName = None,
     config: flags.Config = None,
     pipeline: flags.Pipelines = None,
     skip: flags.Skip = None,
@@ -40,6 +45,9 @@ def plan_command(
     paths: flags.Paths = None,
     offline: flags.Offline = False,
     format_: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print it.")] = "text",
+    shards: Annotated[
+        int | None, typer.Option(metavar="N", help="Print a CI matrix of at most N parts for loom review --shard.")
+    ] = None,
 ) -> None:
     """Print what a review of the change would do: files kept and left out, pipelines and what each gets, requests,
     tokens, estimated cost, and what of the configuration decided it. Nothing is sent to a model and nothing runs.
@@ -52,6 +60,10 @@ def plan_command(
 
     if format_ not in _FORMATS:
         raise UsageError(f'--format: "{format_}" is neither text nor json')
+    if shards is not None:
+        from loom.engine.shards import Shard
+
+        Shard.parse(f"1/{shards}")
     given = flags.ReviewFlags(
         local=local,
         staged=staged,
@@ -59,6 +71,10 @@ def plan_command(
         head=head,
         commit=commit,
         diff=diff,
+        pr=pr,
+        platform=platform,
+        platform_url=platform_url,
+        repo=repo,
         config=config,
         pipelines=flags.split(pipeline),
         skip=flags.split(skip),
@@ -70,6 +86,9 @@ def plan_command(
     host = this_host()
     with wiring.open_checkout(host) as checkout:
         planned = _planned(given, host, checkout)
+    if shards is not None:
+        sys.stdout.write(as_matrix(planned, shards))
+        return  # what is lacking, the parts find themselves, and then it is in the result
     _print(as_json(planned) if format_ == "json" else as_text(planned))
     if not planned.complete:
         raise typer.Exit(3)
@@ -77,6 +96,16 @@ def plan_command(
 
 def _planned(given: ReviewFlags, host: Host, checkout: Checkout) -> Preview:
     """Everything a review does before it runs."""
+    from loom.cli import source
+    from loom.infra import process
+
+    process.protect_environment()
+    source.check(given)
+    with source.find_change(given, host, checkout) as found:
+        return _planned_for(found, given, host, checkout)
+
+
+def _planned_for(found: Found, given: ReviewFlags, host: Host, checkout: Checkout) -> Preview:
     import asyncio
     import secrets
     import time
@@ -86,15 +115,19 @@ def _planned(given: ReviewFlags, host: Host, checkout: Checkout) -> Preview:
     from loom.engine.preview import preview
     from loom.infra import process
 
-    process.protect_environment()
-    session.check(given)
-    change, files = session.read_change(given, host, checkout)
     opened = open_config(
-        host, checkout, change=change, on_base=given.base is not None, config=given.config, offline=given.offline
+        host,
+        checkout,
+        change=found.change,
+        tip=found.tip,
+        stranger=found.stranger,
+        on_base=given.base is not None,
+        config=given.config,
+        offline=given.offline,
     )
     chosen = crew.Chosen.of(given, host, opened)
     kept = session.open_cache(host, chosen.config)
-    job = session.make_job(given, host, opened, chosen, change, files, timings={})
+    job = session.make_job(given, host, opened, chosen, found, timings={})
 
     def place(key: str, item: int | None) -> str:
         origins = opened.loaded.origins
@@ -127,6 +160,15 @@ def as_json(planned: Preview) -> str:
     del value["change"]["description"]
     head = {"version": 1, "tool": {"name": "loom", "version": __version__}, "complete": planned.complete}
     return json.dumps({**head, **value}, ensure_ascii=False, indent=1) + "\n"
+
+
+def as_matrix(planned: Preview, shards: int) -> str:
+    """The parts of the review as a matrix for CI jobs: only as many as there is work, at least one."""
+    import json
+
+    units = sum(len(p.requests) if p.kind == "llm" else 1 for p in planned.pipelines if p.runs)
+    of = max(1, min(shards, units))
+    return json.dumps({"include": [{"shard": f"{number}/{of}"} for number in range(1, of + 1)]}) + "\n"
 
 
 def as_text(planned: Preview) -> str:

@@ -21,6 +21,21 @@ def review(
     head: flags.Head = None,
     commit: flags.Commit = None,
     diff: flags.Diff = None,
+    pr: flags.Pr = None,
+    platform: flags.Platform = None,
+    platform_url: flags.PlatformUrl = None,
+    repo: flags.RepoName = None,
+    post: Annotated[
+        bool | None,
+        typer.Option(
+            "--post/--no-post", show_default=False, help="Post the review (the default in a CI job for a PR)."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be posted, and post nothing.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Review all of it again, not only what is new.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Only part K of N, for loom publish; nothing is posted.")
+    ] = None,
     config: flags.Config = None,
     pipeline: flags.Pipelines = None,
     skip: flags.Skip = None,
@@ -74,6 +89,14 @@ def review(
         head=head,
         commit=commit,
         diff=diff,
+        pr=pr,
+        platform=platform,
+        platform_url=platform_url,
+        repo=repo,
+        post=post,
+        dry_run=dry_run,
+        full=full,
+        shard=shard,
         config=config,
         pipelines=flags.split(pipeline),
         skip=flags.split(skip),

@@ -110,19 +110,25 @@ def run_examples(rules: Sequence[Rule], notices: Sequence[Notice] = ()) -> tuple
     return "\n".join([*wrong, f"{len(rules)} rules, {checked} examples: {ending}"]) + "\n", not wrong
 
 
-def rule_files(paths: Iterable[Path]) -> list[tuple[str, bytes]]:
-    """(name, content) of the rule files in `paths`, folders searched one level deep, in order of their names. Raises
-    UsageError for a path that cannot be read."""
+def rule_files(paths: Iterable[Path]) -> list[tuple[str, bytes | None]]:
+    """(name, content) of the rule files in `paths`, folders searched one level deep, in order of their names. What
+    stands in a folder and is no regular file has no content, as in a review: a link may lead anywhere. Raises
+    UsageError for a file that was named and cannot be read."""
     from loom.core.errors import UsageError
+    from loom.infra.checkout import read_regular
 
-    found = []
+    found: list[tuple[str, bytes | None]] = []
     for path in paths:
-        files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
-        for file in files:
-            try:
-                found.append((file.as_posix(), file.read_bytes()))
-            except OSError as error:
-                raise UsageError(f"cannot read {file}: {error.strerror}", hint="name rule files or folders") from error
+        if path.is_dir():
+            files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
+            # Of the repository's own folder no part of the way may be a link either.
+            root = Path() if path == Path(OWN_RULES) else path
+            found += [(file.as_posix(), read_regular(root, file.relative_to(root).as_posix())) for file in files]
+            continue
+        try:
+            found.append((path.as_posix(), path.read_bytes()))
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}", hint="name rule files or folders") from error
     return found
 
 

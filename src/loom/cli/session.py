@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING
 
 from loom.cli import interrupts, wiring
 from loom.cli.host import Host, this_host
-from loom.core.errors import LoomError, SourceError, UsageError, did_you_mean
+from loom.cli.source import Found, check, find_change
+from loom.core.errors import LoomError, UsageError
 from loom.core.result import Notice, ReviewResult
 
 if TYPE_CHECKING:
     from loom.cli.crew import Chosen
     from loom.cli.flags import ReviewFlags
     from loom.cli.opening import Opened
+    from loom.cli.posting import Desk
     from loom.cli.show import Shown
     from loom.config.load import Flag
     from loom.config.schema import Config
-    from loom.core.change import ChangeSet, Files, Source
+    from loom.core.change import ChangeSet, Source
     from loom.engine.job import Job
     from loom.store.cache import Cache
     from loom.store.state import RepoState
-
-_BARS = ("blocker", "warning", "info", "never")
-_LOG_FORMATS = ("text", "json")
 
 _AFTER_THE_ANSWER = ("loom.engine.parse", "loom.engine.suppress", "loom.store.record", "loom.outputs.terminal_plain")
 """What is needed only then, and imported while the models think: a tenth of the time Loom itself takes."""
@@ -44,15 +43,21 @@ def run_review(flags: ReviewFlags) -> int:
     interrupts.listen()
     host = this_host()
     check(flags)
-    verbosity = -1 if flags.quiet else flags.verbose
-    log.configure(
-        sys.stderr, form="json" if flags.log_format == "json" else "text", verbosity=verbosity, mask=wiring.mask_own
-    )
+    start_log(flags)
     try:
         return _run(flags, host)
     except LoomError as error:
         log.show_error(error)
         return error.exit_code
+
+
+def start_log(flags: ReviewFlags) -> None:
+    """Say on stderr what the flags want to hear."""
+    from loom.infra import log
+
+    verbosity = -1 if flags.quiet else flags.verbose
+    form: log.Format = "json" if flags.log_format == "json" else "text"
+    log.configure(sys.stderr, form=form, verbosity=verbosity, mask=wiring.mask_own)
 
 
 def _run(flags: ReviewFlags, host: Host) -> int:
@@ -66,7 +71,7 @@ def _run(flags: ReviewFlags, host: Host) -> int:
     except LoomError as error:
         shown.files_only().write(_never_began(flags, error))  # a job that collects results finds the reason in them
         raise
-    return _deliver(result, shown)
+    return deliver(result, shown)
 
 
 def _never_began(flags: ReviewFlags, error: LoomError) -> ReviewResult:
@@ -76,7 +81,8 @@ def _never_began(flags: ReviewFlags, error: LoomError) -> ReviewResult:
     from loom.core.result import Outcome
 
     chosen = {"diff": flags.diff, "staged": flags.staged, "range": flags.commit or (flags.base and not flags.local)}
-    kinds: tuple[Source, ...] = ("diff", "staged", "range")
+    chosen["pr"] = flags.pr
+    kinds: tuple[Source, ...] = ("diff", "staged", "range", "pr")
     source: Source = next((kind for kind in kinds if chosen[kind]), "local")
     outcome = Outcome(
         ran=False, complete=False, blocking=False, delivered=None, skipped=None, exit_code=error.exit_code
@@ -98,39 +104,77 @@ def review_now(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state:
 
 def _fresh(flags: ReviewFlags, host: Host, checkout: wiring.Checkout, state: RepoState) -> ReviewResult:
     """Review now, and remember the result."""
-    from loom.cli.opening import open_config
     from loom.infra import ahead, process
 
     process.protect_environment()  # before any child runs: none may read our keys in /proc
     started = time.monotonic()
     with ahead.importing("loom.config.load", "loom.cli.crew"):  # what every review needs next
-        change, files = read_change(flags, host, checkout)
+        found = find_change(flags, host, checkout)
+    with found:
+        return _review_found(flags, host, checkout, state, found, started)
+
+
+def _review_found(
+    flags: ReviewFlags,
+    host: Host,
+    checkout: wiring.Checkout,
+    state: RepoState,
+    found: Found,
+    started: float,
+) -> ReviewResult:
+    """Review what was found, remember the result, and post it where that is wanted."""
+    from loom.cli.opening import open_config
+
+    change = found.change
+    if found.skipped is not None:
+        return skipped(found)
     read = time.monotonic()
     opened = open_config(
         host,
         checkout,
         change=change,
+        tip=found.tip,
+        stranger=found.stranger,
         on_base=flags.base is not None,
         config=flags.config,
         flags=config_flags(flags),
         offline=flags.offline,
     )
     source = change.ref.source
-    previous = _previous(state.last(of=source), change) if source != "diff" else None
+    previous = _previous(state.last(of=source), change) if source not in ("diff", "pr") else None
     timings = {"source": _ms(read - started), "config": _ms(time.monotonic() - read)}
-    result = _review(flags, host, checkout, opened, change, files, previous, timings)
+    result = _review(flags, host, checkout, opened, found, previous, timings)
     if result.outcome.ran:
         from loom.store.record import dumps
 
         # Only a whole review is what the next one is compared with: a narrow or broken one would make the rest "new".
-        narrow = bool(flags.paths or flags.pipelines or flags.skip)
+        narrow = bool(flags.paths or flags.pipelines or flags.skip or flags.shard)
         whole = result.outcome.complete and not narrow and source != "diff"
         _keep(state, dumps(result).encode(), of=source if whole else None)
         _trace(result, host, offline=flags.offline)
     return result
 
 
-def _deliver(result: ReviewResult, shown: Shown) -> int:
+def skipped(found: Found) -> ReviewResult:
+    """The result of a job that has nothing to review: that is no failure of the change."""
+    from loom import __version__
+    from loom.engine import gate
+
+    outcome = gate.outcome(blocking=False, pipelines=(), unread=False, skipped=found.skipped)
+    return ReviewResult(
+        tool_version=__version__, change=found.change.ref, config_hash="", outcome=outcome, warnings=found.notices
+    )
+
+
+def posts(flags: ReviewFlags, host: Host, found: Found) -> bool:
+    """Whether the review goes to the platform: in a CI job for a pull request unless told otherwise, elsewhere only
+    with `--post`. A fork's job may not, and leaves it to the second stage."""
+    if found.pull is None or found.skipped is not None or flags.shard is not None:
+        return False
+    return (flags.post is True) or (flags.post is None and host.in_ci and found.pull.can_post)
+
+
+def deliver(result: ReviewResult, shown: Shown) -> int:
     """Write the outputs, files first: a closed pager must not cost the artifact. The exit code: an output that did not
     arrive counts, never hides a blocker, and stands in every output that did arrive."""
     from loom.infra import log
@@ -152,68 +196,6 @@ def _undelivered(result: ReviewResult) -> ReviewResult:
     outcome = result.outcome
     code = Exit.UNDELIVERED if outcome.exit_code in (Exit.OK, Exit.INCOMPLETE) else outcome.exit_code
     return replace(result, outcome=replace(outcome, delivered=False, exit_code=int(code)))
-
-
-def check(flags: ReviewFlags) -> None:
-    """Refuse flags that exclude each other or mean nothing. Raises UsageError."""
-    given = [
-        name
-        for name, value in (
-            ("--local", flags.local),
-            ("--staged", flags.staged),
-            ("--base", flags.base),
-            ("--commit", flags.commit),
-            ("--diff", flags.diff),
-            ("--last", flags.last),
-        )
-        if value
-    ]
-    for name in ("base", "head", "commit", "diff", "config", "model", "format"):
-        if getattr(flags, name) == "":  # a script's variable that is not set: anything but an error is a guess
-            raise UsageError(f"--{name} is empty", hint="give it a value, or leave it out")
-    if flags.last and (flags.fail_on or flags.paths or flags.pipelines or flags.skip or flags.model):
-        raise UsageError("--last prints the last result as it was", hint="review again to choose anew")
-    if len(given) > 1 and given != ["--local", "--base"]:
-        raise UsageError(f"{' and '.join(given)} cannot be used together", hint="choose one change to review")
-    if flags.head and not flags.base:
-        raise UsageError("--head needs --base", hint="--base REV --head REV; for one commit: --commit REV")
-    if flags.fail_on is not None and flags.fail_on not in _BARS:
-        known = ", ".join(_BARS)
-        raise UsageError(f'--fail-on: unknown level "{flags.fail_on}".{did_you_mean(flags.fail_on, _BARS)}', hint=known)
-    if flags.log_format not in _LOG_FORMATS:
-        raise UsageError(f'--log-format: "{flags.log_format}" is neither text nor json')
-
-
-def read_change(flags: ReviewFlags, host: Host, checkout: wiring.Checkout) -> tuple[ChangeSet, Files]:
-    """The change the flags name. Raises SourceError with what to do when it cannot be had."""
-    from loom.platforms import local
-
-    if flags.diff is not None:
-        return local.diff_file(_diff_bytes(flags.diff, host), root=checkout.root if checkout.has_files else None)
-    git = checkout.need_git()
-    if flags.commit:
-        return local.commit(git, flags.commit)
-    if flags.staged:
-        return local.staged(git)
-    if flags.base and not flags.local:
-        return local.range_(git, flags.base, flags.head)
-    if host.in_ci and not flags.local:
-        raise UsageError(
-            "this is a CI job, and nothing says which change to review",
-            hint="--base origin/main for the commits of a branch, or --local for the working tree",
-        )
-    return local.local(git, base=flags.base)
-
-
-def _diff_bytes(name: str, host: Host) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return (host.cwd / name).read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"cannot read the diff {name}: {error.strerror}", hint="--diff FILE, or - for stdin"
-        ) from error
 
 
 def config_flags(flags: ReviewFlags) -> Mapping[str, Flag]:
@@ -283,8 +265,7 @@ def make_job(
     host: Host,
     opened: Opened,
     chosen: Chosen,
-    change: ChangeSet,
-    files: Files,
+    found: Found,
     *,
     previous: ReviewResult | None = None,
     timings: Mapping[str, int],
@@ -292,18 +273,20 @@ def make_job(
     """What to review, and how."""
     from loom.engine.job import Job
     from loom.engine.plan import Selection
+    from loom.engine.shards import Shard
 
     return Job(
-        change=change,
-        files=files,
+        change=found.change,
+        files=found.files,
         config=chosen.config,
         config_hash=opened.loaded.digest,
         selection=Selection(pipelines=flags.pipelines, skip=flags.skip, paths=flags.paths),
         previous=previous,
-        notices=(*opened.loaded.notices, *chosen.notices, *_about(change, host)),
+        notices=(*opened.loaded.notices, *chosen.notices, *found.notices, *_about(found.change, host)),
         allow_incomplete=flags.allow_incomplete,
         with_diff=not flags.no_diff,
         timings_ms=timings,
+        shard=Shard.parse(flags.shard) if flags.shard is not None else None,
     )
 
 
@@ -326,8 +309,7 @@ def _review(
     host: Host,
     checkout: wiring.Checkout,
     opened: Opened,
-    change: ChangeSet,
-    files: Files,
+    found: Found,
     previous: ReviewResult | None,
     timings: Mapping[str, int],
 ) -> ReviewResult:
@@ -338,7 +320,7 @@ def _review(
 
     chosen = crew.Chosen.of(flags, host, opened)
     kept = open_cache(host, chosen.config)
-    job = make_job(flags, host, opened, chosen, change, files, previous=previous, timings=timings)
+    job = make_job(flags, host, opened, chosen, found, previous=previous, timings=timings)
     memory, notices = remembered(host, opened, chosen.config.memory, wiring.repo_state(host, checkout))
     job = replace(job, memory=memory, notices=(*job.notices, *notices))
 
@@ -357,18 +339,54 @@ def _review(
                 with contextlib.suppress(asyncio.CancelledError):  # too late to interrupt: the result is there
                     await chosen.aclose()
 
+    desk = _desk(flags, host, opened, found, chosen.config)
     try:
-        return asyncio.run(main())
+        result = asyncio.run(main())
     finally:
         if kept is not None:
             kept.close(now_s=time.time())
+    return _posted(result, desk)
+
+
+def _desk(flags: ReviewFlags, host: Host, opened: Opened, found: Found, config: Config) -> Desk | None:
+    """What posting needs; None where nothing is to be posted. Raises ConfigError before any work."""
+    if found.pull is None or not (flags.dry_run or posts(flags, host, found)):
+        return None
+    from loom.cli.posting import Desk, check
+
+    desk = Desk(
+        pull=found.pull,
+        config=config,
+        host=host,
+        read=opened.read,
+        allow_incomplete=flags.allow_incomplete,
+        dry_run=flags.dry_run,
+    )
+    check(desk)
+    return desk
+
+
+def _posted(result: ReviewResult, desk: Desk | None) -> ReviewResult:
+    """The result once it is posted. An interrupted review posts nothing half-done."""
+    from loom.engine.gate import Exit
+
+    if desk is None or result.outcome.exit_code == Exit.INTERRUPTED:
+        return result
+    from loom.cli.posting import post
+
+    started = time.monotonic()
+    posted = post(result, desk)
+    spent = _ms(time.monotonic() - started)
+    total = posted.timings_ms.get("total", 0) + spent
+    return replace(posted, timings_ms={**posted.timings_ms, "publish": spent, "total": total})
 
 
 def _about(change: ChangeSet, host: Host) -> tuple[Notice, ...]:
     """What to know about the change itself. A user's own edit of .loom/ waits for `loom trust`, and is said there."""
     from loom.config.trust import changes_configuration
 
-    notice = changes_configuration(f.path for f in change.files) if host.in_ci else None
+    pull = change.ref.source == "pr"
+    notice = changes_configuration(f.path for f in change.files) if host.in_ci or pull else None
     return (notice,) if notice else ()
 
 

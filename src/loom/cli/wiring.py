@@ -24,13 +24,22 @@ if TYPE_CHECKING:
 
 _MIN_SECRET = 8
 """Characters. Shorter values are words, not secrets: masking them would mask the review."""
+_CA_VARIABLES = (
+    *("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS"),
+    "CI_SERVER_TLS_CA_FILE",
+)
 _NO_SECRET = ("LOOM_CONFIG_VARS", "SSH_AUTH_SOCK")
 
 
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Values of variables whose names say that they are secret: never printed, sent, kept or logged."""
+    return tuple(environ[name] for name in secret_names(environ))
+
+
+def secret_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that hold secrets, as far as their names tell."""
     return tuple(
-        value
+        name
         for name, value in environ.items()
         if looks_secret(name) and name not in _NO_SECRET and len(value) >= _MIN_SECRET and not _is_path(value)
     )
@@ -158,8 +167,12 @@ def proxies(host: Host) -> Proxies:
 
 
 def ca_bundle(host: Host) -> str | None:
-    """Extra certificate authorities."""
-    return host.environ.get("LOOM_CA_BUNDLE") or host.environ.get("SSL_CERT_FILE") or None
+    """Extra certificate authorities: Loom's own variable, else what other programs of the job are told, where it is a
+    file (facts: platforms, section 1.2)."""
+    if own := host.environ.get("LOOM_CA_BUNDLE"):
+        return str(host.cwd / own)
+    named = (host.environ.get(name, "") for name in _CA_VARIABLES)
+    return next((str(host.cwd / path) for path in named if path and (host.cwd / path).is_file()), None)
 
 
 # -- for the small commands -------------------------------------------------------------------------------------------

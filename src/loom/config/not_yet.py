@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from loom.config.nodes import Node, pipeline_name
-from loom.config.schema import Config, Output, Pipeline
+from loom.config.schema import Config, Pipeline
 
-# Publishing on a platform.
-OUTPUT = (
-    *("summary", "inline_comments", "inline_min_severity", "format", "max_comments", "max_comments_per_file"),
-    *("group_by", "summary_template", "review_action", "request_changes_threshold", "resolve_fixed", "status"),
-)
-# What only a pull request on a platform has.
-TRIGGERS = ("branches", "ignore_authors", "require_labels", "ignore_labels", "ignore_titles", "drafts")
 WHEN = ("author_permission",)
 PIPELINE = ("passes", "quorum", "verify")
 SECTIONS = ("commands",)
@@ -20,10 +13,8 @@ SECTIONS = ("commands",)
 def waiting(config: Config, tree: Node) -> tuple[str, ...]:
     """The keys in use that are not yet in effect, as `key` or `key: value`, in the order of the reference."""
     found = [f"extends: {text}" for text in config.extends if text.startswith("org:")]
-    found += _changed(config.triggers, TRIGGERS, "triggers")
     for pipeline in config.pipelines:
         found += _pipeline(pipeline, tree)
-    found += _changed(config.output, OUTPUT, "output")
     for section in SECTIONS:
         piece = getattr(config, section)
         found += _changed(piece, tuple(type(piece).model_fields), section)
@@ -31,7 +22,7 @@ def waiting(config: Config, tree: Node) -> tuple[str, ...]:
 
 
 def _changed(piece: object, keys: tuple[str, ...], where: str) -> list[str]:
-    default = type(piece).model_construct() if isinstance(piece, Output) else type(piece)()
+    default = type(piece)()
     return [f"{where}.{key}" for key in keys if getattr(piece, key) != getattr(default, key)]
 
 

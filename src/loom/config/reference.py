@@ -16,8 +16,6 @@ from loom.config.types import Strict
 
 _ALIASES = {"Pipeline": PIPELINE_ALIASES, "Output": OUTPUT_ALIASES, "Advanced": ADVANCED_ALIASES}
 _WAITING = {
-    "Output": frozenset(not_yet.OUTPUT),
-    "Triggers": frozenset(not_yet.TRIGGERS),
     "When": frozenset(not_yet.WHEN),
     "Pipeline": frozenset((*not_yet.PIPELINE, "context")),
     "Config": frozenset(not_yet.SECTIONS),

@@ -32,6 +32,7 @@ class ChangeRef:
     """The commit or tree the diff starts from; None for `--diff`."""
     fork: bool = False
     trusted: bool = True
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)

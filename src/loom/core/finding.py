@@ -137,7 +137,15 @@ class Finding:
     rule_url: str | None
     also: tuple[SourceRule, ...] = ()
     """The rules of the other tools that report the same fact: none of their names and links is lost in merging."""
+    aliases: tuple[str, ...] = ()
+    """Other fingerprints of the same finding: under which it was told where other tools were at work, or before it was
+    recognised. No two findings of a review share one."""
     state: State = "new"
+
+    @property
+    def prints(self) -> tuple[str, ...]:
+        """All its fingerprints, the one it is told under first."""
+        return (self.fingerprint, *self.aliases)
 
 
 def order(finding: Finding) -> tuple[int, str, int, str]:

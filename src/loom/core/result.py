@@ -8,7 +8,7 @@ from typing import Literal
 
 from loom.core.change import ChangeRef
 from loom.core.diff import Kind, Status
-from loom.core.finding import Finding
+from loom.core.finding import Finding, RawFinding
 
 PipelineKind = Literal["llm", "script", "builtin", "linter"]
 PipelineStatus = Literal["ok", "partial", "failed", "skipped"]
@@ -16,6 +16,21 @@ Where = Literal["inline", "inline_single", "file", "annotation", "summary", "log
 DropReason = Literal[
     "invented_quote", "outside_change", "filter", "below_severity", "below_confidence", "unverified", "suppressed"
 ]
+
+
+LEFT_OUT = "left out by "
+"""How the reason of a file begins that the review is not about. What decided so follows: `--paths`, `triggers.…`."""
+NOT_ASKED = "models are not asked about it"
+"""How the reason of a file ends that is for no model."""
+NOBODY = "no pipeline looked at it"
+"""The reason of a file that no pipeline is for."""
+NOT_SEEN = "not seen by "
+"""How the reason of a file begins that was reviewed, but not by all. Those that missed it follow."""
+
+
+def by_choice(reason: str) -> bool:
+    """Whether a file with this reason was to be left out: then the review does not lack it."""
+    return reason.startswith(LEFT_OUT) or reason.endswith(NOT_ASKED) or reason == NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +71,9 @@ class ResultFile:
     deleted: int
     binary: bool
     reviewed: bool
+    """Whether it was looked at. What a model was to look at and did not is not, whatever tools saw of it."""
     reason: str | None
-    """Why it was not reviewed, or not wholly; None when it was."""
+    """Why it was not reviewed, or not by all; None when it was."""
     commentable: str
     """New-side line ranges that can carry a comment, e.g. "41-43,60-70"."""
     hunks: tuple[ResultHunk, ...] = ()
@@ -142,6 +158,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawUnit:
+    """What one unit of a part said (docs/shards.md): an analyzer, or one chunk of a model pipeline."""
+
+    pipeline: str
+    number: int
+    """Which chunk of the pipeline, from 0."""
+    of: int
+    """How many chunks it has."""
+    outcome: PipelineOutcome
+    findings: tuple[RawFinding, ...]
+    """Masked."""
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Totals over all pipelines."""
 
@@ -175,3 +206,5 @@ class ReviewResult:
     warnings: tuple[Notice, ...] = ()
     errors: tuple[Notice, ...] = ()
     shard: str | None = None
+    raw: tuple[RawUnit, ...] = ()
+    """What the units of a part said, before it is merged with the other parts; empty for a whole review."""

@@ -13,13 +13,14 @@ from loom.core.change import ChangeSet, Files
 from loom.core.diff import FileChange, decode_text, show_path
 from loom.core.finding import Finding, RawFinding, Severity
 from loom.core.result import Dropped, DropReason, Notice
-from loom.engine.aggregate import Anchored, merge, occurrence
+from loom.engine.aggregate import merge
 from loom.engine.anchor import Place, code_at, locate
 from loom.engine.masking import mask_all
 from loom.engine.plan import wants
+from loom.engine.same_fact import Anchored
 from loom.engine.show_diff import one_line
 from loom.engine.sides import Sides
-from loom.engine.suggest import prove
+from loom.engine.suggest import MOST_PARSED, Effort, prove
 from loom.engine.view import FileView
 from loom.infra.text import visible
 
@@ -38,6 +39,16 @@ class Concluded:
     notices: tuple[Notice, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A finding that is tied to the change, its suggestion still to be proved."""
+
+    found: Anchored
+    place: Place | None = None
+    """None, like `file`, for one outside of the change."""
+    file: FileChange | None = None
+
+
 class Places:
     """The files of a change as findings can be tied to them; each is prepared when first asked for."""
 
@@ -46,6 +57,7 @@ class Places:
         self._views = views
         self._masker = masker
         self._sides: dict[str, Sides] = {}
+        self._heads: dict[str, bytes | None] = {}
         self._by_name: dict[str, FileChange] = {}
         self.unsure: dict[str, int] = {}
         """File -> how many findings stand on lines of it that nothing known of it shows."""
@@ -74,7 +86,7 @@ class Places:
                 old={line.old: visible(line.text) for line in lines if line.old is not None},
                 changed_new=frozenset(line.new for line in lines if line.kind == "+" and line.new is not None),
                 changed_old=frozenset(line.old for line in lines if line.kind == "-" and line.old is not None),
-                whole_new=self._whole(self._files.head(file.path)),
+                whole_new=self._whole(self.head(file)),
                 whole_old=self._whole(self._files.base(file.base_path)),
             )
         return self._sides[file.path]
@@ -85,7 +97,14 @@ class Places:
 
     def head(self, file: FileChange) -> bytes | None:
         """The whole file after the change."""
-        return self._files.head(file.path)
+        if file.path not in self._heads:
+            self._heads[file.path] = self._files.head(file.path)
+        return self._heads[file.path]
+
+    def mentions(self, file: FileChange, text: bytes) -> bool:
+        """Whether the file after the change, as far as it is known, holds the text."""
+        known = self._heads.get(file.path) or self._files.head(file.path)
+        return text in known if known is not None else any(text in hunk.body for hunk in file.hunks)
 
     def _whole(self, blob: bytes | None) -> list[str] | None:
         if blob is None or b"\0" in blob[:8_000]:
@@ -105,25 +124,63 @@ def conclude(
 ) -> Concluded:
     """Sort out what all pipelines said. `keep(finding)`: whether its severity is to be reported; `left_out(path)`:
     whether the review is not about that file, be it in the change or not."""
-    anchored: list[Anchored] = []
+    placed: list[_Placed] = []
     dropped: list[Dropped] = []
     for pipeline, findings in said:
         for raw in findings:
             masked = _masked(raw, mask)
             outcome = _anchor(masked, pipeline, places, left_out)
-            if isinstance(outcome, Anchored):
-                anchored.append(outcome)
+            if isinstance(outcome, _Placed):
+                placed.append(outcome)
             else:
                 dropped.append(Dropped(outcome, _as_json(masked, pipeline.name)))
-    merged = merge(anchored)
+    effort = Effort()
+    merged = merge(_proved(placed, places, effort))
     shown = tuple(f for f in merged if keep(f))
     dropped += [Dropped("below_severity", finding_as_json(f)) for f in merged if not keep(f)]
-    return Concluded(shown, tuple(sorted(dropped, key=_dropped_order)), tuple(_unsure(places.unsure)))
+    return Concluded(shown, tuple(sorted(dropped, key=_dropped_order)), (*_unsure(places.unsure), *_unproved(effort)))
+
+
+def _proved(placed: Iterable[_Placed], places: Places, effort: Effort) -> Iterator[Anchored]:
+    """The findings with their suggestions. Those of the worst are proved first, in an order that does not depend on
+    which pipeline was done first."""
+    for one in sorted(placed, key=_proving_order):
+        found = one.found
+        if one.file is None or one.place is None or found.raw.suggestion is None:
+            yield found
+            continue
+        head = places.head(one.file)
+        by_model = not found.deterministic
+        proved = prove(found.raw, one.place, path=one.file.path, head=head, by_model=by_model, effort=effort)
+        yield replace(found, suggestion=proved)
+
+
+def _proving_order(placed: _Placed) -> tuple[int, str, int, str, str, str, str]:
+    found, raw = placed.found, placed.found.raw
+    return (
+        found.severity.rank,
+        raw.path,
+        found.line or 0,
+        found.pipeline,
+        raw.title,
+        raw.message,
+        raw.suggestion or "",
+    )
+
+
+def _unproved(effort: Effort) -> Iterator[Notice]:
+    if effort.unproved:
+        yield Notice(
+            "suggestions-unproved",
+            f"{effort.unproved:,} suggestion(s) are shown but cannot be committed: proving that the files still parse "
+            f"ends at {MOST_PARSED // 1_000_000} MB a review",
+            "review a smaller change to have all of them proved",
+        )
 
 
 def _anchor(
     raw: RawFinding, pipeline: Pipeline, places: Places, left_out: Callable[[str], bool]
-) -> Anchored | DropReason:
+) -> _Placed | DropReason:
     deterministic = pipeline.kind != "llm"
     if raw.confidence is not None and raw.confidence < pipeline.min_confidence:
         return "below_confidence"
@@ -152,29 +209,31 @@ def _anchor(
     if deterministic and place.line is not None and place.line not in sides.whole(place.side):
         places.unsure[places.shown(file)] = places.unsure.get(places.shown(file), 0) + 1
         code = raw.quote or ""
-    return Anchored(
+    found = Anchored(
         raw=replace(raw, path=places.shown(file)),
         pipeline=pipeline.name,
         severity=_severity(raw, pipeline),
         deterministic=deterministic,
+        builtin=pipeline.kind == "builtin",
         base_path=file.base_path,
         anchor=place.anchor,
         side=place.side,
         line=place.line,
         end_line=place.end_line,
         code=code,
-        nth=occurrence(code, place.line, sides.normalised(place.side)),
-        suggestion=prove(raw, place, path=file.path, head=places.head(file), by_model=not deterministic),
+        nth=sides.occurrence(code, place.line, place.side),
     )
+    return _Placed(found, place, file)
 
 
-def _outside(raw: RawFinding, pipeline: Pipeline, *, deterministic: bool) -> Anchored:
+def _outside(raw: RawFinding, pipeline: Pipeline, *, deterministic: bool) -> _Placed:
     """A finding on a file that is not in the change: kept for the summary."""
-    return Anchored(
+    found = Anchored(
         raw=raw,
         pipeline=pipeline.name,
         severity=_severity(raw, pipeline),
         deterministic=deterministic,
+        builtin=pipeline.kind == "builtin",
         base_path=raw.path,
         anchor="none",
         side=raw.side,
@@ -183,6 +242,7 @@ def _outside(raw: RawFinding, pipeline: Pipeline, *, deterministic: bool) -> Anc
         code=raw.quote or "",
         nth=0,
     )
+    return _Placed(found)
 
 
 def _counts(raw: RawFinding, place: Place, sides: Sides, which: Filter) -> bool:

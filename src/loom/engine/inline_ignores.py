@@ -6,7 +6,8 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from loom.core.diff import FileChange, Side
 from loom.core.finding import Finding
@@ -58,6 +59,11 @@ _OF_C = "/"
 _ANY = "#/-<;%{rR"
 
 
+Origin = Literal["added", "revived", "unproved"]
+"""Added by the change; put in force by it (moved up, out of a string, into another file); or what it was before is not
+known, since of the file only the diff is."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     """A mark as a line holds it, be it in a comment or not."""
@@ -85,7 +91,9 @@ class Mark:
     alone: bool
     """Nothing but this comment is on the line: then it is about the next one."""
     own: bool
-    """It stands on a line that the change adds."""
+    """The target branch does not have it in force there: the change adds it, or makes it count."""
+    origin: Origin = "added"
+    """Of an own one: how the change comes to have it."""
 
     @property
     def where(self) -> str:
@@ -129,15 +137,32 @@ class InlineIgnores:
     def own(self, files: Iterable[FileChange]) -> Iterator[Mark]:
         """Marks that the change brings, in its order."""
         for file in files:
-            if any(_WORD.encode() in hunk.body for hunk in file.hunks):
-                yield from (mark for mark in self._marks(file, "new").values() if mark.own)
+            if self._places.mentions(file, _WORD.encode()):
+                marks = self._marks(file, "new").values()
+                yield from (mark for mark in marks if mark.own and mark.origin != "unproved")
 
     def _marks(self, file: FileChange, side: Side) -> dict[int, Mark]:
         key = (file.path, side)
         if key not in self._known:
             sides = self._places.sides(file)
-            self._known[key] = {mark.line: mark for mark in _read(self._places.shown(file), sides, side)}
+            found = {mark.line: mark for mark in _read(self._places.shown(file), sides, side)}
+            if side == "new" and found:
+                found = {n: self._with_origin(mark, file, sides) for n, mark in found.items()}
+            self._known[key] = found
         return self._known[key]
+
+    def _with_origin(self, mark: Mark, file: FileChange, sides: Sides) -> Mark:
+        """The mark, the change's own unless it was in force in the file before: the change could switch one on that
+        stands too far down, in a string, or in another file."""
+        if mark.own:
+            return mark
+        if sides.whole_old is None or sides.whole_new is None:
+            return replace(mark, own=True, origin="unproved")
+        before = self._marks(file, "old").get(sides.line_before(mark.line) or 0)
+        here = not mark.whole_file or (file.base_path == file.path and file.status != "copied")
+        if before is not None and here and (before.written, before.alone) == (mark.written, mark.alone):
+            return mark
+        return replace(mark, own=True, origin="revived")
 
 
 def _around(line: int, marks: Mapping[int, Mark]) -> Iterator[Mark]:

@@ -10,6 +10,7 @@ from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet, Files
 from loom.core.result import Notice, ReviewResult
 from loom.engine.plan import Selection, SkippedPipeline
+from loom.engine.shards import Shard
 from loom.infra.progress import Progress
 from loom.infra.secrets import Masker
 from loom.llm.base import Model
@@ -35,6 +36,8 @@ class Job:
     with_diff: bool = True
     timings_ms: Mapping[str, int] = field(default_factory=dict)
     """What was spent before the review began."""
+    shard: Shard | None = None
+    """Which part of the review this is; None: all of it."""
 
     @property
     def trust(self) -> str:

@@ -16,6 +16,7 @@ from loom.core.errors import UsageError, did_you_mean
 from loom.engine.chunks import Cost, pack
 from loom.engine.skip import hidden_reason, policy_reason
 from loom.engine.view import FileView
+from loom.infra import regex
 from loom.infra.globs import Globs
 
 ATTENTION_TOKENS = 24_000
@@ -74,7 +75,7 @@ class Plan:
     models: tuple[ModelWork, ...] = ()
     skipped: tuple[SkippedPipeline, ...] = ()
     policy: Mapping[str, str]
-    """Path -> why models are not asked about it. Complete all the same."""
+    """Path -> why models are not asked about it, where any is to be asked. Complete all the same."""
     left_out: Mapping[str, str]
     """Path -> why it was not reviewed although it should have been. Incomplete."""
 
@@ -146,6 +147,9 @@ class Decision:
     index: int | None = None
     """The number of that pattern, from 0."""
 
+    def __str__(self) -> str:
+        return f"{self.key}: {self.pattern}" if self.pattern is not None else self.key
+
     @classmethod
     def of(cls, key: str, globs: Globs, path: str) -> Decision:
         """What of a list of patterns decides about the path."""
@@ -201,7 +205,7 @@ def plan(
     `looks_at(pipeline, path)` says which files it is for, besides its own paths."""
     for_models, left_out = _within_limits(config, files.for_models)
     analyzers, models, skipped = [], [], []
-    asks = False
+    asks = may_ask = False
     for pipeline in pipelines:
         whole = for_models if pipeline.kind == "llm" else files.readable
         mine = [f for f in whole if wants(pipeline, f.path) and looks_at(pipeline, f.path)]
@@ -212,6 +216,7 @@ def plan(
         if reason := _when_reason(pipeline, change, in_scope):
             skipped.append(SkippedPipeline(pipeline, reason))
             continue
+        may_ask = may_ask or pipeline.kind == "llm"
         asks = asks or (pipeline.kind == "llm" and pipeline.required)
         if not change.files:
             continue  # nothing changed: that is said once, not by every pipeline
@@ -228,7 +233,7 @@ def plan(
         analyzers=tuple(analyzers),
         models=tuple(models),
         skipped=tuple(skipped),
-        policy=files.policy,
+        policy=files.policy if may_ask else {},
         left_out={**(left_out if asks else {}), **files.hidden},
     )
 
@@ -272,6 +277,10 @@ def _pr_reason(config: Config, change: ChangeSet) -> str | None:
         return "none of triggers.require_labels is set"
     if ignored := set(triggers.ignore_labels) & set(ref.labels):
         return f"label {min(ignored)} is among triggers.ignore_labels"
+    if ref.draft and not triggers.drafts:
+        return "it is a draft, and triggers.drafts is off"
+    if any(regex.compile(pattern).search(ref.title or "") for pattern in triggers.ignore_titles):
+        return "its title matches triggers.ignore_titles"
     return None
 
 

@@ -9,6 +9,10 @@ from loom.core.change import ChangeSet
 from loom.core.diff import FileChange, show_path
 from loom.core.finding import Finding
 from loom.core.result import (
+    LEFT_OUT,
+    NOBODY,
+    NOT_ASKED,
+    NOT_SEEN,
     Dropped,
     Notice,
     Outcome,
@@ -30,9 +34,10 @@ class Report:
     """The change as the result tells it."""
 
     change: ChangeSet
-    in_scope: Sequence[FileChange]
     masked: MaskedChange
     with_diff: bool
+    left_out: Callable[[str], object | None]
+    """Path -> what left the file out of the review; None for one that is in it."""
 
 
 def build(
@@ -75,33 +80,68 @@ def build(
 
 
 def _files(report: Report, plan: Plan, outcomes: Sequence[PipelineOutcome]) -> tuple[ResultFile, ...]:
-    in_scope = {f.path for f in report.in_scope}
-    missed = _missed(outcomes)
-    ran = {o.name for o in outcomes if o.status in ("ok", "partial")}
-    analyzed = {f.path for work in plan.analyzers if work.pipeline.name in ran for f in work.change.files}
-    asked = {f.path for work in plan.models if work.pipeline.name in ran for chunk in work.chunks for f in chunk}
+    seen = _Seen(report, plan, outcomes)
     entries = []
     for file in report.change.files:
         view = report.masked.views[file.path]
-        reason: str | None
-        if file.path not in in_scope:
-            reviewed, reason = False, "left out by triggers or --paths"
-        elif file.unreadable is not None:
-            reviewed, reason = False, file.unreadable
-        elif file.path in plan.left_out:
-            reviewed, reason = False, plan.left_out[file.path]
-        elif one_line(view.path) in missed:
-            reviewed, reason = False, missed[one_line(view.path)]
-        elif file.path in plan.policy:
-            reviewed, reason = file.path in analyzed, f"{plan.policy[file.path]}: models are not asked about it"
-        else:
-            reviewed = file.path in analyzed or bool({view.path, show_path(file.path)} & asked)  # redaction on, off
-            reason = None if reviewed else "no pipeline looked at it"
+        reviewed, reason = _reviewed(file, view, report, plan, seen)
         entries.append(_file(file, view, reviewed=reviewed, reason=reason, with_hunks=report.with_diff))
     return tuple(entries)
 
 
-def _missed(outcomes: Sequence[PipelineOutcome]) -> dict[str, str]:
+def _reviewed(file: FileChange, view: FileView, report: Report, plan: Plan, seen: _Seen) -> tuple[bool, str | None]:
+    """Whether the file was looked at, and why not, or not by all."""
+    if (by := report.left_out(file.path)) is not None:
+        return False, f"{LEFT_OUT}{by}"
+    if file.unreadable is not None:
+        return False, file.unreadable
+    if file.path in plan.left_out:
+        return False, plan.left_out[file.path]
+    if missed := seen.missed(view):
+        return seen.in_spite_of(missed, file, view)
+    if file.path in plan.policy:
+        return seen.by_tool(file, view), f"{plan.policy[file.path]}: {NOT_ASKED}"
+    reviewed = seen.by_tool(file, view) or seen.by_model(file, view)
+    return reviewed, None if reviewed else NOBODY
+
+
+class _Seen:
+    """Which pipelines looked at which files, and which did not though they should have."""
+
+    def __init__(self, report: Report, plan: Plan, outcomes: Sequence[PipelineOutcome]) -> None:
+        ran = {o.name for o in outcomes if o.status in ("ok", "partial")}
+        self._models = {o.name for o in outcomes if o.kind == "llm"}
+        self._missed = _missed(outcomes)
+        self._analyzed = {
+            (work.pipeline.name, f.path)
+            for work in plan.analyzers
+            if work.pipeline.name in ran
+            for f in work.change.files
+        }
+        self._analyzers = tuple(dict.fromkeys(work.pipeline.name for work in plan.analyzers))
+        self._asked = {f.path for work in plan.models if work.pipeline.name in ran for c in work.chunks for f in c}
+
+    def missed(self, view: FileView) -> list[str]:
+        """Pipelines that did not look at it, or not at all of it."""
+        return self._missed.get(one_line(view.path), [])
+
+    def by_tool(self, file: FileChange, view: FileView) -> bool:
+        """Whether an analyzer looked at all of it."""
+        missed = self.missed(view)
+        return any((name, file.path) in self._analyzed for name in self._analyzers if name not in missed)
+
+    def by_model(self, file: FileChange, view: FileView) -> bool:
+        """Whether a model was asked about it."""
+        return view.path in self._asked or show_path(file.path) in self._asked  # redaction on, off
+
+    def in_spite_of(self, missed: Sequence[str], file: FileChange, view: FileView) -> tuple[bool, str]:
+        """What one tool missed is reviewed when others saw it. What a model missed is not: the analyzers that look at
+        every file do not make up for it."""
+        by_others = not self._models.intersection(missed) and (self.by_tool(file, view) or self.by_model(file, view))
+        return by_others, f"{NOT_SEEN if by_others else 'not reviewed by '}{', '.join(missed)}"
+
+
+def _missed(outcomes: Sequence[PipelineOutcome]) -> dict[str, list[str]]:
     """Path, on one line as hunk ids have it -> which pipelines did not look at it, or not at all of it."""
     by_path: dict[str, list[str]] = {}
     for outcome in outcomes:
@@ -110,7 +150,7 @@ def _missed(outcomes: Sequence[PipelineOutcome]) -> dict[str, str]:
             names = by_path.setdefault(path, [])
             if outcome.name not in names:
                 names.append(outcome.name)
-    return {path: f"not reviewed by {', '.join(names)}" for path, names in by_path.items()}
+    return by_path
 
 
 def _file(file: FileChange, view: FileView, *, reviewed: bool, reason: str | None, with_hunks: bool) -> ResultFile:

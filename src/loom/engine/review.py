@@ -13,18 +13,19 @@ from loom.config.schema import Config, Pipeline
 from loom.core.change import ChangeSet
 from loom.core.diff import FileChange, show_path
 from loom.core.finding import Finding, Severity
-from loom.core.result import Notice, Outcome, ReviewResult
+from loom.core.result import Notice, Outcome, RawUnit, ReviewResult
 from loom.engine import gate
 from loom.engine.aggregate import compare
 from loom.engine.ask import Desk
 from loom.engine.budget import Budget
 from loom.engine.expand import expanded
 from loom.engine.job import Job, Tools
-from loom.engine.plan import Plan, Scope, choose, trigger_reason
+from loom.engine.plan import Plan, Scope, choose, plan, trigger_reason
 from loom.engine.questions import Questions
 from loom.engine.ready import FOREVER_S, check_cost_limit, check_prompts, open_models
 from loom.engine.report import Report, build
 from loom.engine.run import Crew, PipelineRun, run_all, stopped
+from loom.engine.shards import Part, Parts, deal, raw_units, together, within_share
 from loom.engine.survey import Ground, deal_out, survey
 from loom.llm.base import Model
 
@@ -43,6 +44,8 @@ class _Work:
     planned_s: float
     """When planning was done, on the tools' clock."""
     ran_s: float
+    part: Part | None = None
+    """Where this is a part of a review."""
 
 
 async def review(job: Job, tools: Tools) -> ReviewResult:
@@ -53,12 +56,41 @@ async def review(job: Job, tools: Tools) -> ReviewResult:
     ground = survey(job, tools)
     learned = ground.masked.masker  # it knows what the change holds
     tools = replace(tools, masker=learned, mask=learned.mask)
-    report = Report(job.change, ground.in_scope, ground.masked, job.with_diff)
+    report = Report(job.change, ground.masked, job.with_diff, Scope(job.config, job.selection).by)
     if skipped := trigger_reason(job.config, job.change, ground.in_scope, ground.files, job.selection):
         return _skipped(job, report, skipped, started, tools)
     check_prompts(tools, pipelines)
     work = await _plan_and_run(job, tools, ground, pipelines, started)
     return _conclude(job, tools, ground, report, work, started)
+
+
+def put_together(job: Job, tools: Tools, parts: Parts) -> ReviewResult:
+    """The whole review, from what its parts found: tied to the change and merged as if one job had found it all.
+    Nothing is sent and nothing runs."""
+    started = tools.clock()
+    config = job.config.model_copy(update={"pipelines": parts.pipelines(expanded(job, tools).config)})
+    job = replace(job, config=config, notices=parts.notices)
+    ground = survey(job, tools)
+    tools = replace(tools, masker=ground.masked.masker, mask=ground.masked.masker.mask)
+    report = Report(job.change, ground.masked, job.with_diff, Scope(job.config, job.selection).by)
+    if skipped := trigger_reason(job.config, job.change, ground.in_scope, ground.files, job.selection):
+        return _skipped(job, report, skipped, started, tools)
+    the_plan = plan(
+        config=job.config,
+        change=job.change,
+        in_scope=ground.in_scope,
+        files=ground.files,
+        views=ground.for_models.views,
+        pipelines=job.config.pipelines,
+        refuse=parts.refusal,
+        room=lambda _: (10**12, lambda _: 0),  # which files, not which chunks
+        looks_at=tools.looks_at,
+    )
+    planned = tools.clock()
+    work = _Work(the_plan, parts.runs(the_plan), interrupted=False, planned_s=planned, ran_s=planned)
+    result = _conclude(job, tools, ground, report, work, started)
+    slowest = max(part.timings_ms.get("run", 0) for part in parts.results)
+    return replace(result, timings_ms={**result.timings_ms, "run": slowest})
 
 
 async def _plan_and_run(job: Job, tools: Tools, ground: Ground, pipelines: Sequence[Pipeline], started: float) -> _Work:
@@ -67,13 +99,16 @@ async def _plan_and_run(job: Job, tools: Tools, ground: Ground, pipelines: Seque
     try:
         the_plan = deal_out(job, tools, ground, pipelines, models, broken)
         check_cost_limit(job.config, the_plan, models)
+        part = deal(the_plan, job.shard) if job.shard is not None else None
+        if part is not None:
+            the_plan, job = part.plan, replace(job, config=within_share(job.config, part.share))
         planned = tools.clock()
         runs, interrupted = await _run(job, tools, the_plan, models, started)
     finally:
         for chain in models.values():
             for model in chain:
                 await model.aclose()
-    return _Work(the_plan, runs, interrupted, planned, tools.clock())
+    return _Work(the_plan, runs, interrupted, planned, tools.clock(), part)
 
 
 def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Work, started: float) -> ReviewResult:
@@ -84,6 +119,10 @@ def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Wor
     about = replace(job.change, files=tuple(ground.in_scope))
     scope = Scope(config, job.selection)
     places = Places(about, job.files, ground.masked.views, tools.masker)
+    raw: tuple[RawUnit, ...] = ()
+    if work.part is not None:
+        raw = raw_units(work.part, work.runs, mask=tools.mask, shown=lambda path: _shown(path, places, tools))
+        work = replace(work, runs=together(work.runs))
     concluded = conclude(
         ((run.pipeline, run.findings) for run in work.runs),
         places=places,
@@ -99,7 +138,7 @@ def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Wor
         "run": round((work.ran_s - work.planned_s) * 1000),
         "total": sum(job.timings_ms.values()) + round((tools.clock() - started) * 1000),
     }
-    return build(
+    result = build(
         report,
         plan=work.plan,
         runs=work.runs,
@@ -113,6 +152,13 @@ def _conclude(job: Job, tools: Tools, ground: Ground, report: Report, work: _Wor
         timings_ms=timings,
         mask=tools.mask,
     )
+    return result if work.part is None else replace(result, shard=str(work.part.shard), raw=raw)
+
+
+def _shown(path: str, places: Places, tools: Tools) -> str:
+    """A path as results carry it, by which the file is found again when the parts are put together."""
+    file = places.find(path)
+    return places.shown(file) if file is not None else tools.mask(show_path(path))
 
 
 async def _run(
@@ -168,7 +214,8 @@ def _blocks(finding: Finding, config: Config) -> bool:
 
 def _outcome(job: Job, findings: Sequence[Finding], work: _Work, in_scope: Sequence[FileChange]) -> Outcome:
     outcome = gate.outcome(
-        blocking=any(_blocks(f, job.config) for f in findings),
+        # A part never blocks: what its findings come to is known when all parts are there.
+        blocking=work.part is None and any(_blocks(f, job.config) for f in findings),
         pipelines=[run.outcome for run in work.runs if run.outcome is not None],
         unread=bool(work.plan.left_out or job.change.unread or any(f.unreadable for f in in_scope)),
         allow_incomplete=job.allow_incomplete,

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 
 # One fact a line, its rules by the names their tools print; where a tool prints two names for a rule, both. pylint's
-# numbers stand as pylint has them (ruff's PLW0102 is W0102), bandit's as bandit has them (ruff's S324 is B324). The
-# first name only names the line. Sources: each tool's rule index; the pairs in Python and JavaScript were seen on the
-# output of the tools themselves (tests/cases/same_rules).
-_FACTS = """
+# numbers stand as pylint has them (ruff's PLW0102 is W0102), bandit's as bandit has them (ruff's S324 is B324). A rule
+# with `=` reports much besides: it means the fact only beside another that begins on the same line. Sources: each
+# tool's rule index, for CSS https://biomejs.dev/linter/css/sources; the pairs in Python, JavaScript and those of
+# several languages were seen on the output of the tools themselves (tests/cases/same_rules).
+#
+# Facts that a rule of ours reports; that one comes first.
+_OURS = """
 mutable-default-argument B006 W0102 dangerous-default-value
 is-literal F632 R0123 literal-comparison
 assert-on-tuple F631 W0199
@@ -32,12 +36,12 @@ sudo-redirect SC2024
 masked-exit-status SC2155
 unquoted-find-pattern SC2061
 delete-below-empty-variable SC2115
-unsafe-yaml-load B506 avoid-pyyaml-load
+unsafe-yaml-load B506 avoid-pyyaml-load Security/YAMLLoad
 unsafe-deserialisation B301 B302 avoid-pickle
 shell-injection B602 subprocess-shell-true
 shell-injection B605
-sql-injection B608
-code-injection B307 W0123 eval-used eval-detected no-eval noGlobalEval
+sql-injection B608 G201 G202
+code-injection B307 W0123 eval-used eval-detected no-eval noGlobalEval Security/Eval
 code-injection B102 W0122 exec-used exec-detected
 debug-server B201 active-debug-code-flask
 world-writable B103 insecure-file-permissions
@@ -45,97 +49,39 @@ weak-password-hash B324 insecure-hash-algorithm-md5 insecure-hash-algorithm-sha1
 insecure-random B311 G404
 insecure-temp-file B306
 tls-verification-off B501 disabled-cert-validation G402
-cached-method B019 W1518 method-cache-max-size-none
 resource-not-closed SIM115 R1732 consider-using-with
-self-assignment W0127 self-assigning-variable no-self-assign noSelfAssign self_assignment
+self-assignment W0127 self-assigning-variable no-self-assign noSelfAssign self_assignment SA4018
 repeated-condition no-dupe-else-if noDuplicateElseIf
-changed-while-iterated B909 W4701 modified-iterating-list
+modified-while-iterating B909 W4701 modified-iterating-list E4702 modified-iterating-dict E4703 modified-iterating-set
 short-rsa-key B505 weak-cryptographic-key
 unpinned-action zizmor/unpinned-uses unpinned-uses
-workflow-injection zizmor/template-injection template-injection
-untrusted-checkout zizmor/dangerous-triggers dangerous-triggers
-unpinned-image DL3006
+workflow-injection zizmor/template-injection template-injection run-shell-injection
+untrusted-checkout pull-request-target-code-checkout
+unpinned-image DL3006 DL3007
 remote-add DL3020
 tls-verification-off B323 unverified-ssl-context
 unsafe-archive-extraction B202
 call-without-timeout B113 W3101 missing-timeout
-bare-except E722 B001 W0702
-broad-exception BLE001 W0718 broad-exception-caught W0703 broad-except
-unused-import F401 W0611
-unused-variable F841 W0612 no-unused-vars noUnusedVariables
-undefined-name F821 E0602 undefined-variable
-redefined-function F811 E0102 function-redefined
-reimported F811 W0404
-unused-argument ARG001 ARG002 W0613
-global-not-assigned F824 W0602 global-variable-not-assigned
 late-binding-closure B023 W0640 cell-var-from-loop
-no-self-argument N805 E0213
-f-string-without-placeholder F541 W1309 f-string-without-interpolation
-format-args-missing F507 E1306 too-few-format-args
-lambda-assignment E731 C3001 unnecessary-lambda-assignment
-protected-access SLF001 W0212
-useless-expression B018 W0104 pointless-statement
-line-too-long E501 C0301
-trailing-whitespace W291 C0303
-wildcard-import F403 W0401
-import-position E402 C0413 wrong-import-position
-missing-module-docstring D100 C0114
-missing-class-docstring D101 C0115
-missing-function-docstring D102 D103 C0116
-singleton-comparison E712 C0121
-singleton-comparison E711 C0121
+unanswered-placeholder F507 E1306 too-few-format-args E1305 too-many-format-args
 hygiene/debugger no-debugger T100
 hygiene/debug-output no-console noConsole noConsoleLog T201
-constructor-super noInvalidConstructorSuper
-curly useBlockStatements
-default-case-last useDefaultSwitchClauseLast
-default-param-last useDefaultParameterLast
-dot-notation useLiteralKeys
-eqeqeq noDoubleEquals
-for-direction useValidForDirection
-getter-return useGetterReturn
-no-case-declarations noSwitchDeclarations
 assignment-as-condition no-cond-assign noAssignInExpressions
-no-control-regex noControlCharactersInRegex
-no-dupe-args noDuplicateParameters
-no-dupe-class-members noDuplicateClassMembers
-no-empty noEmptyBlockStatements
-no-empty-function noEmptyBlockStatements
-no-empty-static-block noEmptyBlockStatements
-no-empty-character-class noEmptyCharacterClassInRegex
-no-ex-assign noCatchAssign
-no-fallthrough noFallthroughSwitchClause
-no-func-assign noFunctionAssign
-no-lone-blocks noUselessLoneBlockStatements
-no-lonely-if useCollapsedElseIf
-no-loss-of-precision noPrecisionLoss
-no-new-native-nonconstructor noInvalidBuiltinInstantiation
-no-obj-calls noGlobalObjectCalls
-no-param-reassign noParameterAssign
-no-eq-null noEqualsToNull
-default-case useDefaultSwitchClause
-require-unicode-regexp useUnicodeRegex
-no-implicit-coercion noImplicitCoercions
-no-new noUnusedInstantiation
-class-methods-use-this useThisInClassMethods
-no-regex-spaces noAdjacentSpacesInRegex
-no-sequences noCommaOperator
-no-sparse-arrays noSparseArray
-no-this-before-super noUnreachableSuper
-no-undef noUndeclaredVariables
-no-unneeded-ternary noUselessTernary
-no-use-before-define noInvalidUseBeforeDeclaration
-one-var useSingleVarDeclarator
-operator-assignment useShorthandAssign
-prefer-const useConst
-prefer-exponentiation-operator useExponentiationOperator
-prefer-numeric-literals useNumericLiterals
-prefer-regex-literals useRegexLiterals
-prefer-template useTemplate
-require-await useAwait
-require-yield useYield
-react-hooks/exhaustive-deps useExhaustiveDependencies
-react-hooks/rules-of-hooks useHookAtTopLevel
+hygiene/workflow-trigger zizmor/dangerous-triggers dangerous-triggers
+hygiene/workflow-permissions zizmor/excessive-permissions excessive-permissions
+string-identity StringLiteralEquality UseEqualsToCompareStrings
+interrupt-swallowed =EmptyCatchBlock
+null-comparison CV05
+exit-rescued Lint/RescueException
+array-delete-mismatch clang-analyzer-unix.MismatchedDeallocator
+use-after-move accessMoved bugprone-use-after-move clang-analyzer-cplusplus.Move
+swallowed-everything B110 B112
+weak-cipher B304 B305 G405
+redirect-order SC2069
+storage-not-encrypted CKV_AWS_3 CKV_AWS_16
+public-database CKV_AWS_17
+open-to-the-internet CKV_AWS_24 CKV_AWS_25
+defer-before-error-check SA5001
 secrets/aws-access-key-id aws-access-token AWSKeyDetector
 secrets/aws-bedrock-key aws-amazon-bedrock-api-key-long-lived
 secrets/google-api-key gcp-api-key
@@ -199,10 +145,114 @@ secrets/age-key age-secret-key
 secrets/jwt jwt
 """
 
+# Facts that only other tools report. The first name stands for the fact; some tools print it, too.
+_THEIRS = """
+cached-method B019 W1518 method-cache-max-size-none
+bare-except E722 B001 W0702
+broad-exception BLE001 W0718 broad-exception-caught W0703 broad-except
+unused-import F401 W0611
+unused-variable F841 W0612 no-unused-vars noUnusedVariables
+undefined-name F821 E0602 undefined-variable
+redefined-function F811 E0102 function-redefined
+reimported F811 W0404
+unused-argument ARG001 ARG002 W0613
+global-not-assigned F824 W0602 global-variable-not-assigned
+no-self-argument N805 E0213
+f-string-without-placeholder F541 W1309 f-string-without-interpolation
+lambda-assignment E731 C3001 unnecessary-lambda-assignment
+protected-access SLF001 W0212
+useless-expression B018 W0104 pointless-statement
+line-too-long E501 C0301
+trailing-whitespace W291 C0303
+wildcard-import F403 W0401
+import-position E402 C0413 wrong-import-position
+missing-module-docstring D100 C0114
+missing-class-docstring D101 C0115
+missing-function-docstring D102 D103 C0116
+singleton-comparison E712 C0121
+singleton-comparison E711 C0121
+constructor-super noInvalidConstructorSuper
+curly useBlockStatements
+default-case-last useDefaultSwitchClauseLast
+default-param-last useDefaultParameterLast
+dot-notation useLiteralKeys
+eqeqeq noDoubleEquals
+for-direction useValidForDirection
+getter-return useGetterReturn
+no-case-declarations noSwitchDeclarations
+no-control-regex noControlCharactersInRegex
+no-dupe-args noDuplicateParameters
+no-dupe-class-members noDuplicateClassMembers
+no-empty noEmptyBlockStatements
+no-empty-function noEmptyBlockStatements
+no-empty-static-block noEmptyBlockStatements
+no-empty-character-class noEmptyCharacterClassInRegex
+no-ex-assign noCatchAssign
+no-fallthrough noFallthroughSwitchClause
+no-func-assign noFunctionAssign
+no-lone-blocks noUselessLoneBlockStatements
+no-lonely-if useCollapsedElseIf
+no-loss-of-precision noPrecisionLoss
+no-new-native-nonconstructor noInvalidBuiltinInstantiation
+no-obj-calls noGlobalObjectCalls
+no-param-reassign noParameterAssign
+no-eq-null noEqualsToNull
+default-case useDefaultSwitchClause
+require-unicode-regexp useUnicodeRegex
+no-implicit-coercion noImplicitCoercions
+no-new noUnusedInstantiation
+class-methods-use-this useThisInClassMethods
+no-regex-spaces noAdjacentSpacesInRegex
+no-sequences noCommaOperator
+no-sparse-arrays noSparseArray
+no-this-before-super noUnreachableSuper
+no-undef noUndeclaredVariables
+no-unneeded-ternary noUselessTernary
+no-use-before-define noInvalidUseBeforeDeclaration
+one-var useSingleVarDeclarator
+operator-assignment useShorthandAssign
+prefer-const useConst
+prefer-exponentiation-operator useExponentiationOperator
+prefer-numeric-literals useNumericLiterals
+prefer-regex-literals useRegexLiterals
+prefer-template useTemplate
+require-await useAwait
+require-yield useYield
+react-hooks/exhaustive-deps useExhaustiveDependencies
+react-hooks/rules-of-hooks useHookAtTopLevel
+block-no-empty noEmptyBlock
+custom-property-no-missing-var-function noMissingVarFunction
+declaration-block-no-duplicate-custom-properties noDuplicateCustomProperties
+declaration-block-no-duplicate-properties noDuplicateProperties
+declaration-block-no-shorthand-property-overrides noShorthandPropertyOverrides
+declaration-no-important noImportantStyles
+font-family-no-duplicate-names noDuplicateFontNames
+font-family-no-missing-generic-family-keyword useGenericFontNames
+function-linear-gradient-no-nonstandard-direction noInvalidDirectionInLinearGradient
+function-no-unknown noUnknownFunction
+keyframe-block-no-duplicate-selectors noDuplicateSelectorsKeyframeBlock
+keyframe-declaration-no-important noImportantInKeyframe
+media-feature-name-no-unknown noUnknownMediaFeatureName
+named-grid-areas-no-invalid noInvalidGridAreas
+no-descending-specificity noDescendingSpecificity
+no-duplicate-at-import-rules noDuplicateAtImportRules
+no-invalid-position-at-import-rule noInvalidPositionAtImportRule
+at-rule-no-unknown noUnknownAtRules
+color-no-invalid-hex parse
+property-no-unknown noUnknownProperty
+selector-anb-no-unmatchable noUnmatchableAnbSelector
+selector-pseudo-class-no-unknown noUnknownPseudoClass
+selector-pseudo-element-no-unknown noUnknownPseudoElement
+selector-type-no-unknown noUnknownTypeSelector
+unit-no-unknown noUnknownUnit
+"""
+
 _GUESSED_SECRETS = frozenset(
     ("generic-api-key", "B105", "B106", "B107", "hashicorp-tf-password", "curl-auth-header", "curl-auth-user")
 )
 """Rules that go by the name beside a value. On a line where another tool says what the value is, it is that one."""
+_OUR_GUESS = "secrets/password-assignment"
+"""Ours that guesses."""
 
 _BANDIT = re.compile(r"S(\d{3})")  # ruff's flake8-bandit: https://docs.astral.sh/ruff/rules/#flake8-bandit-s
 _PYLINT = re.compile(r"PL([CREWF]\d{4})")
@@ -216,14 +266,32 @@ _DOTTED = re.compile(r"[\w-]+(?:\.[\w-]+){2,}")  # semgrep: python.lang.security
 
 def facts(rule: str) -> frozenset[str]:
     """What a rule reports, under names that all tools share; mostly one. Rules that share one report the same fact."""
-    return _facts()[0].get(plain(rule), frozenset((plain(rule),)))
+    return _table().facts.get(plain(rule), frozenset((plain(rule),)))
 
 
-def same(a: str, b: str) -> bool:
-    """Whether two rules that fire on the same lines report one fact."""
+def same(a: str, b: str, *, one_start: bool = True) -> bool:
+    """Whether two rules that fire on the same lines report one fact. `one_start`: whether both begin on one line."""
     if a == b or not facts(a).isdisjoint(facts(b)):
         return True
-    return (_is_guess(a) and _is_secret(b)) or (_is_guess(b) and _is_secret(a))
+    if one_start and (_beside(a) & facts(b) or _beside(b) & facts(a)):
+        return True
+    return (guesses(a) and _is_secret(b)) or (guesses(b) and _is_secret(a))
+
+
+def known(rule: str) -> bool:
+    """Whether the table says what the rule reports: what it does not call the same then is not the same."""
+    return plain(rule) in _table().facts
+
+
+def identity(rule: str) -> str:
+    """The name of what a rule reports that does not depend on which tool reports it: our rule's id, where we have one;
+    a rule that no other tool is known to share keeps its name."""
+    return _OUR_GUESS if guesses(rule) else _table().identities.get(plain(rule), plain(rule))
+
+
+def guesses(rule: str) -> bool:
+    """Whether the rule only guesses that something is a secret, where others know which."""
+    return plain(rule) in _GUESSED_SECRETS
 
 
 @functools.cache
@@ -235,34 +303,76 @@ def plain(rule: str) -> str:
         return _camel(found[1])
     if found := _PLUGIN.fullmatch(rule):
         return f"{found[1]}/{found[2]}"
-    if _DOTTED.fullmatch(rule) and (last := rule.rpartition(".")[2]) in _facts()[0]:
+    if _DOTTED.fullmatch(rule) and (last := rule.rpartition(".")[2]) in _table().facts:
         return last
     return _PREFIXED.sub("", rule, count=1)
 
 
 def _camel(name: str) -> str:
     """biome's names are eslint's in camel case, but for those in the table."""
-    if name in _facts()[0] or "-" in name or not re.search(r"[a-z][A-Z]", name):
+    if name in _table().facts or "-" in name or not re.search(r"[a-z][A-Z]", name):
         return name
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    facts: dict[str, frozenset[str]]
+    """Rule -> what it reports."""
+    beside: dict[str, frozenset[str]]
+    """Rule -> what it means where another rule says so."""
+    identities: dict[str, str]
+    secrets: frozenset[str]
+
+
 @functools.cache
-def _facts() -> tuple[dict[str, frozenset[str]], frozenset[str]]:
-    """(rule -> the facts it reports, rules about secrets)"""
-    found: dict[str, set[str]] = {}
-    secret: set[str] = set()
-    for row, line in enumerate(_FACTS.split("\n")):
-        for rule in (names := line.split()):
-            found.setdefault(rule, set()).add(f"{names[0]}#{row}")
-        if line.startswith("secrets/"):
-            secret.update(names)
-    return {rule: frozenset(rows) for rule, rows in found.items()}, frozenset(secret)
+def _table() -> _Table:
+    facts: dict[str, set[str]] = {}
+    beside: dict[str, set[str]] = {}
+    secrets: set[str] = set()
+    for row, names in enumerate(_rows(_OURS) + _rows(_THEIRS)):
+        for rule in names:
+            (beside if rule.startswith("=") else facts).setdefault(rule.removeprefix("="), set()).add(
+                f"{names[0]}#{row}"
+            )
+        if names[0].startswith("secrets/"):
+            secrets.update(names)
+    return _Table(
+        facts={rule: frozenset(rows) for rule, rows in facts.items()},
+        beside={rule: frozenset(rows) for rule, rows in beside.items()},
+        identities=_identities(),
+        secrets=frozenset(secrets),
+    )
 
 
-def _is_guess(rule: str) -> bool:
-    return plain(rule) in _GUESSED_SECRETS
+def _rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().split("\n")]
+
+
+def _identities() -> dict[str, str]:
+    """Rule -> the name of its facts: the first in its row. Facts that share a rule of another tool share a name, since
+    whoever hears that tool alone cannot tell them apart."""
+    ours: dict[str, str] = {}
+    for first, *others in _rows(_OURS):
+        ours[first] = first
+        for rule in others:
+            ours[rule] = min(ours.get(rule, first), first)
+    groups: list[list[list[str]]] = []
+    for row in _rows(_THEIRS):
+        touching = [group for group in groups if any(not set(row).isdisjoint(other) for other in group)]
+        groups = [group for group in groups if group not in touching]
+        groups.append([row, *(other for group in touching for other in group)])
+    found: dict[str, str] = {}
+    for group in groups:
+        rules = {rule for row in group for rule in row}
+        name = min((ours[rule] for rule in rules if rule in ours), default=min(row[0] for row in group))
+        found |= dict.fromkeys(rules, name)
+    return {rule: name for rule, name in (found | ours).items() if not rule.startswith("=")}
+
+
+def _beside(rule: str) -> frozenset[str]:
+    return _table().beside.get(plain(rule), frozenset())
 
 
 def _is_secret(rule: str) -> bool:
-    return rule.startswith("secrets/") or plain(rule) in _facts()[1] or _is_guess(rule)
+    return rule.startswith("secrets/") or plain(rule) in _table().secrets or guesses(rule)

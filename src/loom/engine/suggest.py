@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from loom.core.diff import decode_text
 from loom.core.finding import RawFinding, Suggestion
@@ -16,9 +17,31 @@ _SPELLED_OUT = re.compile(r"<U\+[0-9A-F]{4,6}>")
 """How prompts show a character that cannot be seen."""
 _MAX_PROVED = 1_000_000
 """Bytes. A larger file is not parsed twice for one suggestion; it is shown, not committable."""
+MOST_PARSED = 2_000_000
+"""Bytes that are parsed for the suggestions of one review, half a second; those beyond are shown, not committable."""
 
 
-def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None, by_model: bool) -> Suggestion | None:
+@dataclass(slots=True)
+class Effort:
+    """How much may still be parsed to prove suggestions: each takes its whole file."""
+
+    left: int = MOST_PARSED
+    """Bytes."""
+    unproved: int = 0
+    """Suggestions that nothing was left for."""
+
+    def take(self, size: int) -> bool:
+        """Whether so much may be parsed; counted either way."""
+        if size > self.left:
+            self.unproved += 1
+            return False
+        self.left -= size
+        return True
+
+
+def prove(
+    raw: RawFinding, place: Place, *, path: str, head: bytes | None, by_model: bool, effort: Effort | None = None
+) -> Suggestion | None:
     """The suggestion for the place where the finding really stands, or None when there is nothing to replace.
 
     `head`: the file's bytes, unmasked; None where only the diff is known, and then nothing is committable.
@@ -48,7 +71,10 @@ def prove(raw: RawFinding, place: Place, *, path: str, head: bytes | None, by_mo
     if new == old:
         return None
     after = b"\n".join([*lines[: place.line - 1], *new, *lines[place.end_line :]])
-    return Suggestion(place.line, place.end_line, text, committable=_still_parses(path, head, after))
+    language = language_of(path)
+    if language is not None and effort is not None and not effort.take(len(after)):
+        return Suggestion(place.line, place.end_line, text, committable=False)
+    return Suggestion(place.line, place.end_line, text, committable=_still_parses(language, head, after))
 
 
 def _is_utf8(head: bytes) -> bool:
@@ -81,7 +107,6 @@ def _indent_like(text: str, old_first: str) -> str:
     return "\n".join(indent + line if line.strip() else line for line in text.split("\n"))
 
 
-def _still_parses(path: str, before: bytes, after: bytes) -> bool:
+def _still_parses(language: str | None, before: bytes, after: bytes) -> bool:
     """A language we cannot parse is believed."""
-    language = language_of(path)
     return language is None or damages(decode_text(before), decode_text(after), language) is not True

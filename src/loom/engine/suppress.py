@@ -138,7 +138,7 @@ def _names_rule(name: str, rule: str) -> bool:
 
 
 def _is_fingerprint(finding: Finding, name: str) -> bool:
-    return len(name) >= MIN_PREFIX and finding.fingerprint.startswith(name.lower())
+    return len(name) >= MIN_PREFIX and any(known.startswith(name.lower()) for known in finding.prints)
 
 
 class _Memory:
@@ -160,7 +160,7 @@ class _Memory:
         """What is said about the finding, the team's word before the user's, in their order."""
         if not self._entries:
             return []
-        found = set(self._by_print.get(finding.fingerprint, ()))
+        found = {n for name in finding.prints for n in self._by_print.get(name, ())}
         for rule in {*_rules(finding), *((finding.rule,) if finding.rule else ())}:
             found.update(n for key in _keys(rule) for n in self._by_rule.get(key, ()))
         entries = [self._entries[n] for n in sorted(found) if self._in_paths(self._entries[n], finding)]
@@ -215,7 +215,9 @@ class _Diary:
         for finding, word in by:
             if word.mark is not None and word.mark.own:
                 silenced.setdefault(word.mark, []).append(finding)
-        mine = sorted(dict.fromkeys(own), key=lambda mark: (mark not in self.kept, mark not in silenced))
+        mine = sorted(
+            dict.fromkeys((*own, *self.kept, *silenced)), key=lambda mark: (mark not in self.kept, mark not in silenced)
+        )
         for mark in mine[:_LISTED]:
             yield _brought(mark, silenced.get(mark, []), self.kept.get(mark, []))
         if len(mine) > _LISTED:
@@ -231,10 +233,12 @@ def _brought(mark: Mark, silenced: Sequence[Finding], kept: Sequence[Finding]) -
     said += [f"it does not silence the blocker {_named(kept)}"] if kept else []
     if mark.void:
         said = ["it silences nothing"]
+    how = {"added": "the change itself adds", "revived": "the change puts in force"}
+    brings = how.get(mark.origin, "only the diff is known, so it may be the change that puts in force")
     what = "; ".join(said) or "it silences nothing that was found"
     hint = mark.void or ("a blocker is silenced by what the target branch has, not by the change" if kept else "")
     why = f" ({mark.reason})" if mark.reason else ""
-    return Notice("own-ignore", f"{mark.where}: the change itself adds `{mark.written}`{why}: {what}", hint)
+    return Notice("own-ignore", f"{mark.where}: {brings} `{mark.written}`{why}: {what}", hint)
 
 
 def _named(findings: Sequence[Finding]) -> str:
@@ -259,6 +263,7 @@ def _expired(memory: Sequence[Suppression], today: date) -> Iterator[Notice]:
 def _dropped(finding: Finding, word: _Word) -> Dropped:
     entry = finding_as_json(finding)
     entry["fingerprint"] = finding.fingerprint
+    entry["aliases"] = list(finding.aliases)
     entry["sources"] = list(finding.sources)
     entry["deterministic"] = finding.deterministic
     entry["suppressed_by"] = {"kind": word.kind, "where": word.where, "reason": word.reason}
@@ -278,6 +283,7 @@ def _finding(entry: Mapping[str, object]) -> Finding | None:
     text = {key: entry.get(key) for key in ("fingerprint", "pipeline", "path", "title", "message")}
     if not all(isinstance(value, str) for value in text.values()) or entry.get("side") not in get_args(Side):
         return None
+    aliases = entry.get("aliases")
     line, rule, quote = entry.get("line"), entry.get("rule"), entry.get("quote")
     place = line if isinstance(line, int) else None
     deterministic = entry.get("deterministic") is True
@@ -303,4 +309,5 @@ def _finding(entry: Mapping[str, object]) -> Finding | None:
         deterministic=deterministic,
         deterministic_severity=level if deterministic else None,
         rule_url=None,
+        aliases=tuple(name for name in aliases if isinstance(name, str)) if isinstance(aliases, list | tuple) else (),
     )

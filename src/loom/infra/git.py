@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from os import devnull
@@ -20,9 +20,9 @@ from typing import Self
 
 from loom.core.change import Unread
 from loom.core.diff import FileChange, decode_path
-from loom.core.errors import LoomError, SourceError, did_you_mean
-from loom.infra import git_config, git_place, git_push, git_trees, process
-from loom.infra.git_objects import Objects
+from loom.core.errors import SourceError, did_you_mean
+from loom.infra import git_config, git_fetch, git_place, git_program, git_push, git_trees, process
+from loom.infra.git_objects import Objects, parse_commit
 from loom.infra.git_trees import WrittenTree
 from loom.infra.parse_diff import parse, split_raw
 
@@ -33,17 +33,6 @@ _BIG_FILE = 50_000_000
 """Bytes above which git compares no content (core.bigFileThreshold)."""
 _BINARY_PROBE = 8000  # git calls a file binary that has a NUL in its first 8,000 bytes (xdiff-interface.c)
 
-_SETTINGS = {
-    "core.fsmonitor": "false",  # a command, run even by diff-tree
-    "core.hooksPath": devnull,
-    "core.quotePath": "true",
-    "core.untrackedCache": "false",
-    "color.ui": "false",
-    "diff.suppressBlankEmpty": "false",
-    "protocol.allow": "never",  # no fetching of missing objects behind our back
-    "safe.bareRepository": "explicit",
-    "submodule.recurse": "false",
-}
 _DIFF_FLAGS = (
     "--no-commit-id", "-M50%", "-l2000", "--full-index", "--no-abbrev", "--no-ext-diff", "--no-textconv", "--no-color",
     "--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", "--ignore-submodules=none",
@@ -51,7 +40,6 @@ _DIFF_FLAGS = (
     "--output-indicator-context= ", f"-O{devnull}",
 )  # fmt: skip
 _DEFAULT_BRANCHES = ("refs/remotes/origin/main", "refs/remotes/origin/master", "refs/heads/main", "refs/heads/master")
-_MISSING_HINT = "a partial clone leaves objects out: `git fetch --refetch`, or clone without --filter"
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -72,7 +60,7 @@ class Git:
         """The work tree; None for a bare repository."""
         self._private = self._scratch / "git"
         git_config.make_git_dir(self._private, self._config, {"core.bigFileThreshold": str(_BIG_FILE)})
-        cat_file = [program, *_settings(), "cat-file", "--batch"]
+        cat_file = [program, *git_program.settings(), "cat-file", "--batch"]
         spawn = partial(process.start, cat_file, cwd=self._scratch / "empty", env=self._env(self._private))
         self._objects = Objects(spawn)
         weakref.finalize(self, self._objects.close)
@@ -81,15 +69,15 @@ class Git:
     def discover(cls, start: Path, environ: Mapping[str, str]) -> Self:
         """The repository around `start`. Raises SourceError: no repository there, or no git to read it with."""
         place = git_place.find(start, environ)
-        try:
-            program = process.resolve("git", path=environ.get("PATH", ""), outside=place.root)
-        except LoomError as error:
-            raise SourceError(
-                "git is not installed (not found in PATH)",
-                hint="install git, or review a diff that was made elsewhere with `--diff FILE`",
-                slug="no-git",
-            ) from error
-        return cls(place, program, environ)
+        return cls(place, git_program.find(environ, place.root), environ)
+
+    @classmethod
+    def bare(cls, environ: Mapping[str, str]) -> Self:
+        """An empty repository in a temporary directory, to fetch into where there is no checkout. Raises as above."""
+        folder = Path(tempfile.mkdtemp(prefix="loom-bare-", dir=environ.get("TMPDIR") or None))
+        made = cls(git_place.make_bare(folder), git_program.find(environ, None), environ)
+        weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
+        return made
 
     def close(self) -> None:
         """End the child process and remove the temporary directory. Idempotent."""
@@ -118,6 +106,10 @@ class Git:
     def empty_tree(self) -> str:
         """The id of the tree without entries: what a first commit is compared with."""
         return git_config.empty_tree(self._config)
+
+    def remote_url(self, name: str = "origin") -> str | None:
+        """The address of a remote, as the repository has it."""
+        return git_config.last(self._config, f"remote.{name}.url")
 
     @property
     def user_name(self) -> str:
@@ -157,7 +149,7 @@ class Git:
         """The best common ancestor of two commits (ids); None when there is none."""
         done = self._call("merge-base", _checked(a), _checked(b), git_dir=self.git_dir)
         if done.returncode not in (0, 1):
-            raise self._failed("merge-base", done)
+            raise git_program.failed("merge-base", done)
         return done.stdout.decode("ascii").split("\n")[0] or None
 
     def parent(self, commit: str) -> str | None:
@@ -173,12 +165,30 @@ class Git:
 
     def describe(self, commit: str) -> tuple[str, str, str]:
         """(subject, body, author's name) of a commit: untrusted text."""
-        found = self._objects.read(_checked(commit))
-        raw = found[1] if found and found[1] else b""
-        headers, _, message = raw.decode("utf-8", "replace").partition("\n\n")
-        subject, _, body = message.strip().partition("\n")
-        author = re.search(r"^author (.*?) ?<", headers, re.M)
-        return subject, body.strip(), author[1] if author else ""
+        found = parse_commit(self._objects.read(_checked(commit)))
+        return found.subject, found.body, found.author
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """The ids that a commit (id) names as its parents, whether they are here or not."""
+        return parse_commit(self._objects.read(_checked(commit))).parents
+
+    def has(self, commit: str) -> bool:
+        """Whether the commit (id) is here, or was fetched."""
+        found = self._objects.read(_checked(commit), cap=0) if _ID.fullmatch(commit) else None
+        return found is not None and found[0] == "commit"
+
+    def fetch(self, remote: git_fetch.Remote, commits: Collection[str]) -> None:
+        """Bring commits (ids) with their trees, without history, into our temporary directory. Raises SourceError."""
+        folder = git_fetch.make_dir(self._scratch, self._place, self._config)
+        env, nowhere = self._env(folder), self._scratch / "empty"
+        if git_fetch.is_partial(self._config):
+            del env["GIT_ALTERNATE_OBJECT_DIRECTORIES"]
+        git_fetch.fetch(
+            lambda args, extra: self._run(args, cwd=nowhere, env=env | dict(extra)),
+            remote,
+            [_checked(commit) for commit in commits],
+            borrowed=env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+        )
 
     def upstream_or_default(self) -> str | None:
         """The full name of the ref that local work is compared with: the branch's upstream, else the default branch;
@@ -200,7 +210,7 @@ class Git:
     def pushing(self) -> git_push.Pushing:
         """What a hook asks about remotes and hooks."""
         call = partial(self._call, git_dir=self.git_dir)
-        return git_push.Pushing(call, self._failed, self._rev_parse, self._place, self.root, self._config)
+        return git_push.Pushing(call, git_program.failed, self._rev_parse, self._place, self.root, self._config)
 
     def _rev_parse(self, rev: str) -> str | None:
         done = self._call(
@@ -226,7 +236,7 @@ class Git:
             git_dir=self._private, max_output=MAX_PATCH,
         )  # fmt: skip
         if done.returncode != 0 and not done.truncated:
-            raise self._failed("diff-tree", done)
+            raise git_program.failed("diff-tree", done)
         records, patch = split_raw(done.stdout)
         parsed = parse(patch, records=records)
         return tuple(self._binary_for_sure(change) for change in parsed.files), parsed.unread
@@ -240,7 +250,7 @@ class Git:
         below = [prefix.rstrip("/") + "/"] if prefix else []
         done = self._call("ls-tree", "-r", "-z", "--full-tree", _checked(treeish), "--", *below, git_dir=self._private)
         if done.returncode != 0:
-            raise self._failed("ls-tree", done)
+            raise git_program.failed("ls-tree", done)
         entries = (line.partition(b"\t") for line in done.stdout.split(b"\0") if line)
         return tuple(decode_path(path) for head, _, path in entries if head.startswith(b"100"))
 
@@ -299,7 +309,7 @@ class Git:
         def call(*args: str, stdin: bytes | None = None) -> process.Completed:
             return self._run(args, cwd=root, env=env, stdin=stdin)
 
-        return git_trees.Stage(root=root, call=call, failed=self._failed)
+        return git_trees.Stage(root=root, call=call, failed=git_program.failed)
 
     # -- running it ---------------------------------------------------------------------------------------------------
 
@@ -347,7 +357,7 @@ class Git:
                     env[name] = self._environ[name]
         done = self._run(args, cwd=self._scratch / "empty", env=env)
         if done.returncode != 0:
-            raise self._failed(args[0], done)
+            raise git_program.failed(args[0], done)
         return done.stdout
 
     def _run(
@@ -359,7 +369,7 @@ class Git:
         stdin: bytes | None = None,
         max_output: int = 64_000_000,
     ) -> process.Completed:
-        argv = [self._program, *_settings(), *args]
+        argv = [self._program, *git_program.settings(), *args]
         done = process.run(argv, cwd=cwd, env=env, timeout_s=_TIMEOUT_S, stdin=stdin, max_output=max_output)
         if done.timed_out:
             raise SourceError(
@@ -368,20 +378,6 @@ class Git:
                 slug="git-timeout",
             )
         return done
-
-    def _failed(self, command: str, done: process.Completed) -> SourceError:
-        lines = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
-        said = next((line for start in ("fatal:", "error:", "") for line in lines if line.startswith(start)), "")
-        missing = re.search(r"unable to read|bad object|not our ref|missing (?:blob|object)", said)
-        return SourceError(
-            f"git {command} failed: {said or f'exit code {done.returncode}'}",
-            hint=_MISSING_HINT if missing else "the repository may be damaged (`git fsck`), or git older than 2.26",
-            slug="missing-objects" if missing else "git-failed",
-        )
-
-
-def _settings() -> list[str]:
-    return [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
 
 
 def _checked(sha: str) -> str:

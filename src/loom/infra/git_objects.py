@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, Protocol
 
 from loom.core.errors import SourceError
@@ -129,6 +131,27 @@ def _entries(raw: bytes, id_bytes: int) -> Tree:
         entries[raw[space + 1 : nul]] = (raw[pos:space].decode("ascii").zfill(6), raw[nul + 1 : end].hex())
         pos = end
     return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit says. Every text in it is untrusted."""
+
+    parents: tuple[str, ...] = ()
+    subject: str = ""
+    body: str = ""
+    author: str = ""
+
+
+def parse_commit(found: tuple[str, bytes | None] | None) -> Commit:
+    """A commit as `Objects.read` gives it; an empty one for anything else."""
+    if found is None or found[0] != "commit" or not found[1]:
+        return Commit()
+    headers, _, message = found[1].decode("utf-8", "replace").partition("\n\n")
+    subject, _, body = message.strip().partition("\n")
+    author = re.search(r"^author (.*?) ?<", headers, re.M)
+    parents = tuple(re.findall(r"^parent ([0-9a-f]{40,64})$", headers, re.M))
+    return Commit(parents, subject, body.strip(), author[1] if author else "")
 
 
 class Repository(Protocol):

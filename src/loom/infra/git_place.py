@@ -51,6 +51,15 @@ def find(start: Path, environ: Mapping[str, str]) -> Place:
     raise SourceError(f"{start} is not in a git repository", hint=_NOT_ONE, slug="no-repository")
 
 
+def make_bare(folder: Path) -> Place:
+    """An empty bare repository in an empty folder."""
+    for name in ("objects", "refs"):
+        (folder / name).mkdir()
+    (folder / "HEAD").write_text("ref: refs/heads/none\n", "ascii")
+    (folder / "config").write_text("[core]\n\trepositoryFormatVersion = 0\n\tbare = true\n", "ascii")
+    return _place(folder, None, folder, {})
+
+
 def _owner(git_dir: Path, start: Path) -> Path | None:
     """The work tree when only GIT_DIR is set: where we stand, as git has it, unless that is a bare repository."""
     inside = start == git_dir or git_dir in start.parents

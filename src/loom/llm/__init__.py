@@ -44,3 +44,12 @@ def make(
     from loom.llm import assembly
 
     return assembly.build(name, settings, member, environ=environ, network=network, memory=memory)
+
+
+def lacks_key(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether the model needs a key that is not in the environment. Raises UsageError like `make`."""
+    if settings.provider == "scripted":
+        return False
+    from loom.llm import assembly
+
+    return assembly.lacks_key(settings, environ)

@@ -55,6 +55,18 @@ def build(
     return HttpModel(member(target), settings, network=network, learned=learned, no_key=no_key, memory=memory)
 
 
+def lacks_key(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """See llm.lacks_key."""
+    base_url = settings.base_url or _default_url(settings.provider, environ)
+    try:
+        origin = origin_of(base_url)
+    except NetError:
+        return False  # told by `build`
+    endpoint = endpoints.find(settings.provider, origin)
+    needed = endpoint.needs_key or bool(settings.api_key_env)
+    return needed and not origin.is_loopback and not _key(settings, endpoint, environ)[1]
+
+
 def _default_url(provider: str, environ: Mapping[str, str]) -> str:
     if provider == "ollama" and (own := endpoints.ollama_url(environ.get("OLLAMA_HOST", ""))):
         return own

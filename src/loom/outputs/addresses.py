@@ -9,6 +9,7 @@ from loom.core.finding import Finding
 from loom.infra.text import one_line, visible
 
 _LONGEST_LINK = 2_000
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def rule_id(finding: Finding) -> str:
@@ -44,16 +45,31 @@ def web_address(url: str | None) -> str | None:
 
 def relative_uri(path: str) -> str:
     """A path as a relative URI that stays below the repository's root: bytes percent-encoded (a `:` too, so there is
-    no scheme), `.` and `..` left out. Empty when nothing remains."""
-    raw = path.encode("utf-8", "surrogateescape" if _from_bytes(path) else "replace")
-    return "/".join(quote(part, safe="") for part in raw.split(b"/") if part not in (b"", b".", b".."))
+    no scheme). Empty for one that leads out of it."""
+    errors = "surrogateescape" if _from_bytes(path) else "replace"
+    return "/".join(quote(part.encode("utf-8", errors), safe="") for part in _below(path))
 
 
 def relative_path(path: str) -> str:
-    """A path as text that stays below the repository's root: `.` and `..` left out, bytes that are not UTF-8 written
-    out. Empty when nothing remains. Any other character may be in it: it is the file's name."""
-    text = "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
-    return re.sub("[\ud800-\udfff]", lambda found: visible(found[0]), text)
+    """A path as text that stays below the repository's root, bytes that are not UTF-8 written out. Empty for one that
+    leads out of it. Any other character may be in it: it is the file's name."""
+    return re.sub("[\ud800-\udfff]", lambda found: visible(found[0]), "/".join(_below(path)))
+
+
+def _below(path: str) -> list[str]:
+    """The parts of a path below the repository's root; none for one that leads out of it (`/etc/passwd`, `../x.py`,
+    `C:/x`). Without its beginning it would be another file's name, of one that may be in the repository."""
+    if path.startswith("/") or _DRIVE.match(path):
+        return []
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and not parts:
+            return []
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return parts
 
 
 def _from_bytes(path: str) -> bool:

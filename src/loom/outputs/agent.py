@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from loom.core.finding import Finding, Suggestion
 from loom.core.result import Notice, PipelineOutcome, ResultFile, ReviewResult
 from loom.infra import json_text
-from loom.infra.text import one_line, to_terminal
+from loom.infra.text import one_line, to_terminal, visible
 from loom.outputs import summary
 from loom.outputs.addresses import relative_path, rule_id, web_address
 from loom.outputs.base import Look
@@ -49,7 +49,7 @@ def _lines(result: ReviewResult) -> Iterator[str]:
     for finding in result.findings:
         yield from _finding(finding, files.get(finding.path), told)
     for gap in summary.gaps(result):
-        yield _gap(gap, "left-out" if outcome.complete else "unreviewed")
+        yield _gap(gap, "unreviewed" if gap.lacking else "left-out")
     yield from _notes("error", result.errors)
     yield from _notes("note", result.warnings)
     for aside in (summary.dropped(result), summary.masked(result)):
@@ -183,8 +183,11 @@ def _word(text: str) -> str:
 
 
 def _path(path: str) -> str:
-    """A path as one word. It is not cut, since it has to lead to the file."""
+    """A path as one word. It is not cut, since it has to lead to the file. One that leads out of the repository stays
+    what it is, and always a string."""
     kept = relative_path(path)
+    if not kept:
+        return _string(visible(path))
     return kept if _PATH.fullmatch(kept) else _string(kept)
 
 

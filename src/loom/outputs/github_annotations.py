@@ -141,7 +141,7 @@ def _missing(result: ReviewResult) -> list[str]:
         hint = f" ({gap.hint})" if gap.hint else ""
         paths = f": {summary.listed(gap.paths[:6], 6)}" if gap.paths else ""
         more = f" and {len(gap.paths) - 6:,} more" if len(gap.paths) > 6 else ""
-        rows.append(one_line(f"not reviewed{who}: {gap.reason}{hint}{paths}{more}", 400))
+        rows.append(one_line(f"{gap.word}{who}: {gap.reason}{hint}{paths}{more}", 400))
     return rows[:_MOST] + ([f"and {len(rows) - _MOST:,} more"] if len(rows) > _MOST else [])
 
 

@@ -177,18 +177,20 @@ def _rules(finding: Finding) -> Iterator[str]:
 
 def _gaps(result: ReviewResult) -> Iterator[str]:
     gaps = summary.gaps(result)
-    if not gaps:
-        return
-    rows = ["**Left out**" if result.outcome.complete else "**Not reviewed**", ""]
-    for gap in gaps[:_MOST]:
-        who = f"{_code(gap.who, 300)} {_STATUS[gap.pipeline.status]}: " if gap.pipeline else ""
-        hint = f" ({_inline(gap.hint, 200)})" if gap.hint else ""
-        paths = summary.listed([_code(path, 100) for path in gap.paths[:6]], 6)
-        more = f" and {len(gap.paths) - 6:,} more" if len(gap.paths) > 6 else ""
-        rows.append(f"- {who}{_inline(gap.reason)}{hint}" + (f": {paths}{more}" if paths else ""))
-    if len(gaps) > _MOST:
-        rows.append(f"- {len(gaps) - _MOST:,} more in the result file")
-    yield "\n".join(rows)
+    lacking = [gap for gap in gaps if gap.lacking]
+    for heading, some in (("Not reviewed", lacking), ("Left out", [gap for gap in gaps if not gap.lacking])):
+        if some:
+            rows = [f"**{heading}**", "", *map(_gap, some[:_MOST])]
+            rows += [f"- {len(some) - _MOST:,} more in the result file"] if len(some) > _MOST else []
+            yield "\n".join(rows)
+
+
+def _gap(gap: summary.Gap) -> str:
+    who = f"{_code(gap.who, 300)} {_STATUS[gap.pipeline.status]}: " if gap.pipeline else ""
+    hint = f" ({_inline(gap.hint, 200)})" if gap.hint else ""
+    count = f"{len(gap.paths):,} files: " if len(gap.paths) > 6 else ""
+    paths = summary.listed([_code(path, 100) for path in gap.paths], 6)
+    return f"- {who}{_inline(gap.reason)}{hint}" + (f": {count}{paths}" if paths else "")
 
 
 def _notices(result: ReviewResult) -> Iterator[str]:

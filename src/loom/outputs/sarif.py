@@ -216,7 +216,7 @@ def _notifications(result: ReviewResult) -> Iterator[Json]:
         yield _notification("warning", notice.slug, _notice(notice))
     for gap in summary.gaps(result):
         who = f"by {gap.who} ({gap.pipeline.status}): " if gap.pipeline else ""
-        text = f"Not reviewed {who}{gap.reason}" if who else f"Not reviewed: {gap.reason}"
+        text = f"{gap.word.capitalize()} {who}{gap.reason}" if who else f"{gap.word.capitalize()}: {gap.reason}"
         serious = gap.pipeline is not None and gap.pipeline.required and gap.pipeline.status != "skipped"
         yield _notification("error" if serious else "note", "not-reviewed", text, gap.paths)
 

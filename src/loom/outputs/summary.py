@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loom.core.finding import Finding, Severity, Suggestion
-from loom.core.result import PipelineOutcome, ReviewResult
+from loom.core.result import LEFT_OUT, NOBODY, NOT_SEEN, PipelineOutcome, ReviewResult, by_choice
 from loom.infra.text import one_line
 
 Tone = Literal["clean", "findings", "blocked", "incomplete", "nothing"]
@@ -62,31 +62,34 @@ def _why_nothing(result: ReviewResult) -> str:
         return (result.errors[0].message if result.errors else "") or "the review did not run"
     if outcome.complete and not any(f.reviewed for f in result.files):
         return (
-            "no file is left to review" if not _reasons(result) else f"files left out ({', '.join(_reasons(result))})"
+            "no file is left to review" if not _reasons(result) else f"files left out ({'; '.join(_reasons(result))})"
         )
     ran = [p for p in result.pipelines if p.status in ("ok", "partial")]
     if not ran and not result.findings:
-        return _what_lacks(result) if result.pipelines else "no pipeline ran"
+        return _what_lacks(result, also_skipped=True) if result.pipelines else "no pipeline ran"
     return ""
 
 
 def _reasons(result: ReviewResult) -> list[str]:
-    return list(dict.fromkeys(f.reason for f in result.files if f.reason and not f.reviewed))[:4]
+    return list(dict.fromkeys(_why(f.reason) for f in result.files if f.reason and not f.reviewed))[:4]
 
 
-def _what_lacks(result: ReviewResult) -> str:
-    """What makes the review incomplete, shortest form."""
+def _what_lacks(result: ReviewResult, *, also_skipped: bool = False) -> str:
+    """What makes the review incomplete, shortest form. A pipeline that was skipped does not: `also_skipped` is for a
+    review in which nothing ran."""
     required = [p for p in result.pipelines if p.required]
-    names = {status: [p.name for p in required if p.status == status] for status in _DID}
-    parts = [f"{_some(names[status])} {did}" for status, did in _DID.items() if names[status]]
-    if unread := sum(1 for f in result.files if not f.reviewed):
-        parts.append(f"{unread} of {plural(len(result.files), 'file')} not reviewed")
+    did = _DID | _DID_NOT if also_skipped else _DID
+    names = {status: [p.name for p in required if p.status == status] for status in did}
+    parts = [f"{_some(names[status])} {what}" for status, what in did.items() if names[status]]
+    if unread := sum(1 for f in result.files if not f.reviewed and not by_choice(f.reason or "")):
+        parts.append(f"{unread:,} of {plural(len(result.files), 'file')} not reviewed")
     if not parts and result.errors:
         parts.append(result.errors[0].message)
     return "; ".join(parts) or "not every planned part was answered"
 
 
-_DID = {"failed": "failed", "partial": "did not see everything", "skipped": "did not run"}
+_DID = {"failed": "failed", "partial": "did not see everything"}
+_DID_NOT = {"skipped": "did not run"}
 
 
 def _some(names: Sequence[str]) -> str:
@@ -152,6 +155,13 @@ class Gap:
     """None: the files were looked at by no pipeline."""
     others: tuple[PipelineOutcome, ...] = ()
     """Skipped for the same reason: thirty linters that are not installed are one thing to know."""
+    lacking: bool = False
+    """Whether the review is incomplete for it; else it was left out, as it should be."""
+
+    @property
+    def word(self) -> str:
+        """`not reviewed` or `left out`."""
+        return "not reviewed" if self.lacking else "left out"
 
     @property
     def who(self) -> str:
@@ -160,12 +170,23 @@ class Gap:
 
 
 def gaps(result: ReviewResult) -> tuple[Gap, ...]:
-    """What was not reviewed and why: pipelines first (their failures weigh more), then files by reason."""
+    """What was not reviewed and why: pipelines first (their failures weigh more), then files by reason. A file that
+    others saw is told by the pipeline that missed it."""
     by_reason: dict[str, list[str]] = {}
+    lacking: set[str] = set()
     for file in result.files:
-        if not file.reviewed or file.reason:
-            by_reason.setdefault(file.reason or "no pipeline looks at it", []).append(file.path)
-    return (*_pipeline_gaps(result), *(Gap(reason, paths=tuple(paths)) for reason, paths in by_reason.items()))
+        reason = file.reason or NOBODY
+        if not file.reviewed or (file.reason and not file.reason.startswith(NOT_SEEN)):
+            by_reason.setdefault(reason, []).append(file.path)
+        if not file.reviewed and not result.outcome.complete and not by_choice(reason):
+            lacking.add(reason)
+    files = [Gap(_why(reason), paths=tuple(paths), lacking=reason in lacking) for reason, paths in by_reason.items()]
+    return (*_pipeline_gaps(result), *files)
+
+
+def _why(reason: str) -> str:
+    """The reason behind the word `left out`: `by --paths`."""
+    return reason.removeprefix(LEFT_OUT.removesuffix("by ")) if reason.startswith(LEFT_OUT) else reason
 
 
 def _pipeline_gaps(result: ReviewResult) -> list[Gap]:
@@ -176,7 +197,14 @@ def _pipeline_gaps(result: ReviewResult) -> list[Gap]:
             together = p.status == "skipped" and not p.not_reviewed
             alike.setdefault((p.reason,) if together else (p.reason, p.name), []).append(p)
     return [
-        Gap(first.reason or "no reason given", _hints(first, rest), first.not_reviewed, first, tuple(rest))
+        Gap(
+            first.reason or "no reason given",
+            _hints(first, rest),
+            first.not_reviewed,
+            first,
+            tuple(rest),
+            lacking=first.status != "skipped",
+        )
         for first, *rest in alike.values()
     ]
 

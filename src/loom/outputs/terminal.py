@@ -252,12 +252,13 @@ class _Page:
 
     def _gaps(self) -> None:
         gaps = summary.gaps(self.result)
+        self._section("not reviewed", "bold magenta", [gap for gap in gaps if gap.lacking])
+        self._section("left out", "bold", [gap for gap in gaps if not gap.lacking])
+
+    def _section(self, heading: str, style: str, gaps: Sequence[summary.Gap]) -> None:
         if not gaps:
             return
-        if self.result.outcome.complete:
-            self._rule("left out")
-        else:
-            self._rule("not reviewed", style="bold magenta")
+        self._rule(heading, style=style)
         for gap in gaps:
             if gap.pipeline is not None:
                 self._pipeline_gap(gap, gap.pipeline.status)
@@ -267,7 +268,10 @@ class _Page:
                 self._print()
             grid = self._grid()
             for gap in files:
-                grid.add_row(self._text(self._line(gap.reason, 60)), self._text((self._names(gap.paths), "dim")))
+                count = f"{len(gap.paths):,} files: " if len(gap.paths) > 1 else ""
+                grid.add_row(
+                    self._text(self._line(gap.reason, 60)), self._text((count + self._names(gap.paths), "dim"))
+                )
             self._print(grid, indent=3)
         self._print()
 

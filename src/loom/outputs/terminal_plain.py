@@ -18,6 +18,10 @@ from loom.outputs.addresses import also
 from loom.outputs.base import Look
 
 _BAR = "    | "
+_NAMED = 12
+"""Files of one reason that are named before the rest is counted."""
+_MOST = 50
+"""Files that one pipeline did not see, likewise."""
 
 
 def render(result: ReviewResult, look: Look) -> str:
@@ -42,7 +46,7 @@ def _body(result: ReviewResult, look: Look) -> Iterator[str]:
     for finding in result.findings:
         yield from _finding(finding, look)
     for gap in summary.gaps(result):
-        yield from _gap(gap, "left out" if result.outcome.complete else "not reviewed")
+        yield from _gap(gap)
     for notice in result.errors:
         yield _notice("error", notice)
     for notice in result.warnings:
@@ -89,16 +93,22 @@ def _block(text: str, look: Look, *, margin: str = "", wrap: bool = True) -> Ite
             yield f"{_BAR}{margin}{part}".rstrip()
 
 
-def _gap(gap: summary.Gap, what: str) -> Iterator[str]:
+def _gap(gap: summary.Gap) -> Iterator[str]:
+    """One line a reason: a thousand files that --paths left out are one thing to know."""
     if gap.pipeline is None:
-        for path in gap.paths:
-            yield _line(f"{what}: {path}: {gap.reason}")
+        if len(gap.paths) == 1:
+            yield _line(f"{gap.word}: {gap.paths[0]}: {gap.reason}", 600)
+        else:
+            yield _line(f"{gap.word}: {summary.plural(len(gap.paths), 'file')}: {gap.reason}", 600)
+            yield _BAR + _line(summary.listed([one_line(path, 300) for path in gap.paths], _NAMED), 2000)
         return
-    yield _line(f"{what} by {gap.who} ({gap.pipeline.status}): {gap.reason}", 600)
+    yield _line(f"{gap.word} by {gap.who} ({gap.pipeline.status}): {gap.reason}", 600)
     if gap.hint:
         yield _BAR + _line(gap.hint, 600)
-    for path in gap.paths:
+    for path in gap.paths[:_MOST]:
         yield _BAR + _line(path)
+    if len(gap.paths) > _MOST:
+        yield f"{_BAR}and {len(gap.paths) - _MOST:,} more"
 
 
 def _notice(word: str, notice: Notice) -> str:

@@ -69,7 +69,7 @@ def to_json(result: ReviewResult) -> dict[str, object]:
 
 _TOP_LEVEL = (
     "change", "config_hash", "shard", "outcome", "files", "findings", "fixed", "dropped", "pipelines", "placements",
-    "actions", "redactions", "timings_ms", "usage", "warnings", "errors",
+    "actions", "redactions", "timings_ms", "usage", "warnings", "errors", "raw",
 )  # fmt: skip
 """In the order of the manual, after `version` and `tool`."""
 

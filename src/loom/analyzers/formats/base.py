@@ -99,6 +99,8 @@ class Parsed:
     """Paths that the tool says it could not look at."""
     problems: tuple[str, ...] = ()
     """What else went wrong, in the tool's words (untrusted)."""
+    gaps: tuple[str, ...] = ()
+    """Those of the problems by which results are missing here: the pipeline did not do all of its work."""
     suppressed: int = 0
     """Results that the tool itself marks as silenced: they explain an exit code, no more."""
 

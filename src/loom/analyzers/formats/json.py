@@ -1,7 +1,8 @@
 """JSON as linters print it, without a schema: objects that have a message and a place, wherever they stand.
 
 Read from real output of ruff, bandit, eslint, pylint, pyright, mypy, semgrep, shellcheck, hadolint, stylelint,
-rubocop, brakeman, golangci-lint, phpstan, biome, oxlint, tflint, gitleaks, sqlfluff, actionlint, cargo, checkov.
+rubocop, brakeman, golangci-lint, phpstan, biome, oxlint, tflint, gitleaks, sqlfluff, actionlint, cargo, checkov, and
+(go_vet.py) go vet.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from loom.analyzers.formats import go_vet
 from loom.analyzers.formats.base import Parsed, Reading, malformed, title_of
 from loom.analyzers.formats.edits import Edit, edit_at, with_suggestion
 from loom.analyzers.formats.values import first, items, line_number, mapping, text, whole
@@ -61,7 +63,7 @@ _HINT = "`parse_output: json` reads standard output only; check the tool's forma
 
 def parse(data: bytes, reading: Reading) -> Parsed:
     """All findings in order. One JSON value, or one per line; no output at all is no finding."""
-    values = _values(data)
+    values = [flat for value in _values(data) for flat in go_vet.diagnostics(value) or (value,)]
     walk = _Walk(reading)
     for value in values:
         walk.visit(value, path="")
@@ -81,9 +83,19 @@ def _values(data: bytes) -> list[object]:
         raise malformed("the JSON output is nested too deeply", hint=_HINT) from error
     except ValueError as error:
         lines = [line for line in content.splitlines() if line.strip()]
-        if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
-            raise malformed(f"the output is not JSON: {error}", hint=_HINT) from error
-        return _lines_of_json(lines)
+        if len(lines) >= 2 and all(line.lstrip().startswith("{") for line in lines) and len(lines[0]) > 1:
+            return _lines_of_json(lines)
+        if (told := _of_go(content)) is not None:
+            return told
+        raise malformed(f"the output is not JSON: {error}", hint=_HINT) from error
+
+
+def _of_go(content: str) -> list[object] | None:
+    """Objects between lines of Go's tools; None where the text is none of theirs."""
+    try:
+        return go_vet.documents(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _lines_of_json(lines: list[str]) -> list[object]:
@@ -101,11 +113,22 @@ def _says_nothing(value: object) -> bool:
     if isinstance(value, dict):
         if value.get("reason") in _CARGO_SAYS:
             return True
-        known = [key for key in value if key in _LISTS or key in _CLEAN or key in _FAILED]
-        return not value or bool(known) or all(not item for item in value.values())
+        lists = [key for key in value if key in _LISTS]
+        known = [key for key in value if key in _CLEAN or key in _FAILED]
+        clean = all(_is_clean(key, value[key]) for key in lists)
+        return clean if lists else bool(known) or all(not item for item in value.values())
     return not value or (
         isinstance(value, list) and all(isinstance(item, dict | list) and _says_nothing(item) for item in value)
     )
+
+
+def _is_clean(key: str, listed: object) -> bool:
+    """Whether a list of findings, or of files with theirs, is one without any."""
+    if key == "files" and isinstance(listed, list) and all(isinstance(item, str) for item in listed):
+        return True  # the names of those that were looked at
+    if isinstance(listed, dict) and not any(name in listed for name in (*_LISTS, *_CLEAN, *_FAILED)):
+        return all(_says_nothing(inner) for inner in listed.values())  # by path
+    return not isinstance(listed, list | dict) or _says_nothing(listed)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from loom.analyzers.formats import text, xml
-from loom.analyzers.formats.base import Parsed, Reading, title_of
+from loom.analyzers.formats.base import Parsed, Reading, malformed, title_of
 from loom.analyzers.formats.junit_places import Places
 from loom.analyzers.formats.values import line_number
 from loom.core.finding import RawFinding
@@ -41,7 +41,11 @@ def parse(data: bytes, reading: Reading) -> Parsed:
     places = Places(reading)
     findings: list[RawFinding] = []
     problems: list[str] = []
-    for case in _cases(tree, _Case(), 0):
+    cases = list(_cases(tree, _Case(), 0))
+    missing = _missing(tree, 0)
+    if missing and not cases:
+        raise malformed(missing[0], hint="the report was cut short, or is of another dialect")
+    for case in cases:
         if listed := _listed(case, reading):
             findings += listed
             continue
@@ -50,7 +54,18 @@ def parse(data: bytes, reading: Reading) -> Parsed:
             problems.append(title_of(f"{case.called}: {case.said}"))
         else:
             findings.append(finding)
-    return Parsed(tuple(findings), problems=tuple(problems))
+    problems += missing
+    return Parsed(tuple(findings), problems=tuple(problems), gaps=tuple(problems))
+
+
+def _missing(element: xml.Element, depth: int) -> list[str]:
+    """The suites that count failures of which none is there, the innermost only."""
+    suites = [child for child in element.children if child.name == "testsuite"]
+    inside = [told for suite in suites for told in _missing(suite, depth + 1)] if depth <= _DEPTH else []
+    counted = sum(line_number(element.get(name)) or 0 for name in ("failures", "errors"))
+    if inside or not counted or any(_cases(element, _Case(), depth)):
+        return inside
+    return [f"{element.get('name') or 'the report'} counts {counted} failed tests, and none of them is there"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from loom.analyzers.formats.base import Parsed, Reading, malformed, title_of
 from loom.analyzers.formats.edits import Edit, characters, with_suggestion
 from loom.analyzers.formats.values import items, line_number, mapping, text, web, whole
+from loom.core.errors import ScriptError
 from loom.core.finding import Category, RawFinding
 
 Json = Mapping[str, object]
@@ -18,6 +19,7 @@ Json = Mapping[str, object]
 _HINT = "`parse_output: sarif` reads SARIF 2.1.0 from standard output; check the tool's format option."
 _NO_FINDING = frozenset(("pass", "notApplicable"))  # §3.27.9 kind
 _NOT_YET = frozenset(("underReview", "rejected"))  # §3.35.3; a suppression without a status counts as accepted
+_NOTIFICATIONS = ("toolExecutionNotifications", "toolConfigurationNotifications")
 _LINK = re.compile(r"\[((?:[^\]\\]|\\.)*)\]\([^)]*\)")  # §3.11.6 embedded links
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 _MAX_BASES = 10  # uriBaseIds may refer to each other, in a circle too
@@ -29,20 +31,27 @@ def parse(data: bytes, reading: Reading) -> Parsed:
     findings: list[RawFinding] = []
     unread: list[str] = []
     problems: list[str] = []
+    gaps: list[str] = []
     suppressed = 0
-    for value in items(log.get("runs")):
-        run = _Run(mapping(value), reading)
+    for run in (_Run(mapping(value), reading) for value in items(log.get("runs"))):
         for result in run.results():
             if _is_suppressed(result):
                 suppressed += 1
             elif finding := run.finding(result):
                 findings.append(finding)
             else:
-                problems.append(f"a result without a place: {title_of(run.said(result)) or '(no message)'}")
+                gaps.append(f"a result without a place: {_heard(run.said(result))}")
+        gaps += run.gaps()
         for place, message in run.failures():
             problems.append(message)
             unread += [place] if place else []
-    return Parsed(tuple(findings), tuple(dict.fromkeys(unread)), tuple(problems), suppressed)
+    return Parsed(
+        tuple(findings),
+        tuple(dict.fromkeys(unread)),
+        problems=(*gaps, *problems),
+        gaps=tuple(gaps),
+        suppressed=suppressed,
+    )
 
 
 def _is_suppressed(result: Json) -> bool:
@@ -58,10 +67,47 @@ def _log(data: bytes) -> Json:
         raise malformed(f"the output is not SARIF: {error}", hint=_HINT) from error
     if not isinstance(value, dict) or not isinstance(value.get("runs"), list):
         raise malformed('the output is not SARIF: it has no "runs" array', hint=_HINT)
+    _check_results(value["runs"])
     version = text(value.get("version"))
     if version and not version.startswith("2."):
         raise malformed(f"the output is SARIF {version[:20]}, which is not read", hint=_HINT)
     return value
+
+
+def _check_results(runs: list[object]) -> None:
+    """Raises ScriptError where there is nothing at all to read: a run that failed before it had results, or results
+    that say neither where nor what."""
+    listed = [mapping(run).get("results") for run in runs]
+    results = [result for of in listed for result in items(of)]
+    if not all(isinstance(run, dict) for run in runs) or not all(of is None or isinstance(of, list) for of in listed):
+        raise malformed("the output is not SARIF: a run or its results are of another kind", hint=_HINT)
+    if results and not any(mapping(mapping(result).get("message")) or _rule_id(mapping(result)) for result in results):
+        raise malformed("the output is not SARIF: its results have no messages", hint=_HINT)
+    failed = [why for run in runs if (why := _failed(mapping(run)))]
+    if failed and not results:
+        raise ScriptError(failed[0], hint="run it by hand to see why", slug="script-failed")
+
+
+def _failed(run: Json) -> str:
+    """That the tool did not come to its end (§3.20.14); empty when it did."""
+    for invocation in map(mapping, items(run.get("invocations"))):
+        if invocation.get("executionSuccessful") is False:
+            why = text(invocation.get("exitCodeDescription")) or _first_error(invocation) or "without a reason"
+            return f"the tool says that its run failed: {title_of(why)}"
+    return ""
+
+
+def _first_error(invocation: Json) -> str:
+    notes = (note for key in _NOTIFICATIONS for note in map(mapping, items(invocation.get(key))))
+    return next((text(mapping(note.get("message")).get("text")) for note in notes if note.get("level") == "error"), "")
+
+
+def _rule_id(result: Json) -> str:
+    return text(result.get("ruleId")) or text(mapping(result.get("rule")).get("id"))
+
+
+def _heard(said: str) -> str:
+    return title_of(said) or "(no message)"
 
 
 @dataclass(slots=True)
@@ -74,7 +120,7 @@ class _Run:
 
     def results(self) -> Iterator[Json]:
         """The results that report something now, silenced ones included."""
-        for result in map(mapping, items(self.run.get("results"))):
+        for result in filter(None, map(mapping, items(self.run.get("results")))):
             if result.get("kind") not in _NO_FINDING and result.get("baselineState") != "absent":
                 yield result
 
@@ -85,7 +131,7 @@ class _Run:
         if not path:
             return None
         rule = self.rule(result)
-        rule_id = text(result.get("ruleId")) or text(mapping(result.get("rule")).get("id")) or text(rule.get("id"))
+        rule_id = _rule_id(result) or text(rule.get("id"))
         message = self.message(result, rule)
         region = self._placed(mapping(physical.get("region")), path)
         line, end_line = _lines(region)
@@ -187,15 +233,19 @@ class _Run:
             joined = urljoin(joined, part if part.endswith("/") else part + "/") if part else joined
         return joined if joined.startswith("file:") else ""
 
-    def failures(self) -> Iterator[tuple[str, str]]:
-        """(path or nothing, message) of what the tool could not do (§3.20.21, §3.58), or what is not here."""
+    def gaps(self) -> Iterator[str]:
+        """What is missing of the results."""
+        if why := _failed(self.run):
+            yield why
         if mapping(self.run.get("externalPropertyFileReferences")).get("results"):
-            yield "", "results stand in external property files, which are not read"
+            yield "results stand in external property files, which are not read"
+        if strange := sum(not isinstance(result, dict) for result in items(self.run.get("results"))):
+            yield f"{strange} result(s) that cannot be read"
+
+    def failures(self) -> Iterator[tuple[str, str]]:
+        """(path or nothing, message) of what the tool could not do (§3.20.21, §3.58)."""
         for value in items(self.run.get("invocations")):
-            if mapping(value).get("executionSuccessful") is False and not items(self.run.get("results")):
-                why = text(mapping(value).get("exitCodeDescription")) or "without a reason"
-                yield "", f"the tool says that its run failed: {title_of(why)}"
-            for key in ("toolExecutionNotifications", "toolConfigurationNotifications"):
+            for key in _NOTIFICATIONS:
                 for note in map(mapping, items(mapping(value).get(key))):
                     if note.get("level") == "error":
                         place = self.path(mapping(_physical(note).get("artifactLocation")))
