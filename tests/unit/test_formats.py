@@ -177,6 +177,7 @@ def test_output_in_another_format_is_a_clear_error(name: str, data: bytes, says:
         b'{"results": {"passed_checks": [{"id": "A1"}], "failed_checks": []}, "summary": {"passed": 1}}',
         b'{"Issues": null, "Report": {"Linters": [{"Name": "govet"}]}}',
         b"# example.com/orders\n{}\n",
+        b'[{"filePath": "/x.ts", "messages": [{"ruleId": null, "fatal": false, "message": "File ignored"}]}]',
     ],
 )
 def test_json_that_says_nothing_is_no_finding(data: bytes) -> None:
